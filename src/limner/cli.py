@@ -1,0 +1,106 @@
+"""The command line: one sub-command per file of commands/, its flags made from that file's dataclass."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from limner.core.environment import prepare
+from limner.core.errors import UserError, unknown
+from limner.core.version import VERSION
+
+COMMANDS = {
+    "demo": ("limner.commands.demo:Demo:demo", "learn digits in three minutes: the quickest look"),
+    "train": ("limner.commands.train:Train:train", "train a preset on your pictures, or go on with a run"),
+    "generate": ("limner.commands.generate:Generate:generate", "make new pictures with a trained model"),
+    "report": ("limner.commands.report:Report:report", "make the page of a run anew"),
+    "presets": ("limner.commands.presets:Presets:list_presets", "list the recipes"),
+    "show": ("limner.commands.show:Show:show", "print every setting of a recipe"),
+}
+
+USAGE = """usage: limner COMMAND ...
+
+Trains generative adversarial networks on your own pictures.
+
+{commands}
+
+limner COMMAND --help says more; limner train PRESET --help lists the settings of a preset.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code: 0 done, 2 a mistake of the user's, 130 interrupted."""
+    prepare()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(arguments)
+    except UserError as error:
+        sys.stderr.write(f"limner: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("limner: interrupted\n")
+        return 130
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        rows = (f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items())
+        sys.stdout.write(USAGE.format(commands="\n".join(rows)))
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        sys.stdout.write(f"limner {VERSION}\n")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    module, flags, function = COMMANDS[name][0].split(":")
+    loaded = importlib.import_module(module)
+    command = _parse_train(rest) if name == "train" else _parse(getattr(loaded, flags), name, rest)
+    try:
+        getattr(loaded, function)(command)
+    except Exception as error:
+        if type(error).__name__ == "Interrupted":  # the loop's; importing it here would import PyTorch
+            return 130
+        raise
+    return 0
+
+
+def _parse_train(arguments: list[str]) -> Any:
+    # `limner train PRESET ...`: the preset decides which flags there are and what they are by default.
+    import dataclasses
+
+    import tyro
+
+    from limner import presets
+    from limner.commands.train import Train
+    from limner.presets.overlay import settle_length
+
+    if not arguments or arguments[0].startswith("-"):
+        help_wanted = bool({"-h", "--help"} & set(arguments))
+        names = ", ".join(presets.PRESETS.names())
+        text = f"limner train PRESET --data DATA --out RUN ...; the presets are {names}"
+        if help_wanted:
+            sys.stdout.write(f"usage: {text}\n\nlimner train PRESET --help lists the settings of one.\n")
+            raise SystemExit(0)
+        raise UserError(f"say which preset to train: {text}")
+    preset = presets.get(arguments[0])
+    command = _parse(Train, f"train {arguments[0]}", arguments[1:], Train(preset, tyro.MISSING))
+    return dataclasses.replace(command, config=settle_length(command.config, preset))
+
+
+def _parse(flags: type, name: str, arguments: list[str], default: Any = None) -> Any:
+    import tyro
+
+    from limner.flags import REGISTRY
+
+    options: dict[str, Any] = {"default": default} if default is not None else {}
+    return tyro.cli(
+        flags,
+        prog=f"limner {name}",
+        args=arguments,
+        registry=REGISTRY,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        **options,
+    )

@@ -1,0 +1,260 @@
+"""`limner train`: from a config and data to a run folder; the same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from limner.core.config import EngineConfig, KeepConfig, TrainConfig, differences, from_dict, to_dict
+from limner.core.console import TrainingDisplay, duration, say
+from limner.core.errors import UserError, listing
+from limner.core.runs import Run
+from limner.core.version import VERSION
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from limner.data.store import Store
+    from limner.engine.distributed import Ranks
+    from limner.engine.hooks import Journal, Listener, Save
+    from limner.engine.loop import Hook
+    from limner.engine.machine import Machine
+    from limner.engine.training import Training
+
+SHEET = 64  # pictures on a sample sheet
+LOG_LINES = 500  # over a whole run
+CHECKPOINTS = 20  # over a whole run
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train a model; the same command again continues, or says that it is done."""
+
+    config: TrainConfig
+    out: Path
+    """run folder to make or to continue"""
+    keep: KeepConfig = dataclasses.field(default_factory=KeepConfig)
+    show: Literal["auto", "json", "quiet"] = "auto"
+    """auto: a bar, or plain lines where there is no terminal; json: one JSON object a line; quiet: nothing"""
+
+
+def train(command: Train) -> Run:
+    """Train, and return the run.
+
+    Errors: UserError for what a person can mend; engine.loop.Interrupted after a Ctrl-C, with everything saved.
+    """
+    from limner.core.environment import first_torch_call
+
+    first_torch_call()
+    from limner import methods
+    from limner.core import rng
+    from limner.core.clock import Clock
+    from limner.engine.distributed import from_first, ranks
+    from limner.engine.health import Health
+    from limner.engine.state import Checkpoints
+    from limner.engine.training import Training
+
+    config, run = command.config, Run(command.out)
+    with ranks(config.engine.device) as here:
+        here.share(config.batch)
+        earlier = from_first(_earlier(run, config) if here.first else None)
+        store = _open_data(command, run, here)
+        machine = _machine(config.engine, here, earlier)
+        machine.prepare()
+        method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
+        clock = Clock(_length(config, store.count))
+        resolved = _resolved(store, clock, machine, here)
+        if here.first:
+            _record(run, config, resolved, earlier)
+        training = Training(config, method, clock, Health(store.pixels[:SHEET]), machine, here)
+        checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
+        training.restore_latest(checkpoints)
+        if here.first:
+            run.rewind_metrics(clock.images)
+            _greet(command, run, store, training)
+        if not clock.done:
+            _fit(command, run, store, training, checkpoints)
+    return run
+
+
+def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints: Any) -> None:
+    from limner.data.loader import Loader
+    from limner.engine.hooks import Journal
+    from limner.engine.loop import Interrupted, fit
+
+    config, here, clock, device = command.config, training.ranks, training.clock, training.machine.device
+    workers = command.keep.workers if command.keep.workers is not None else (0 if device == "cpu" else 2)
+    pin = device.startswith("cuda")
+    loader = Loader(store, config.seed, config.batch, here.rank, here.world, config.mirror, workers, pin)
+    style = command.show if here.first else "quiet"
+    with TrainingDisplay(config.preset, clock.total, clock.images, style) as display:
+        listeners = [display.line, *(_trackers(command.keep, run) if here.first else [])]
+        journal = Journal(run, listeners, writes=here.first)
+        hooks, save = _hooks(command, run, store, training, journal, checkpoints, display)
+        if clock.images == 0:
+            save(training)
+        try:
+            fit(training, loader.start, hooks, save, save.recover)
+        except Interrupted:
+            display.say(f"Stopped at {clock.images:,} images; all is saved. The same command goes on from here.")
+            raise
+        finally:
+            if here.first:
+                _report(run, display)
+        display.say(f"Done: {clock.images:,} images in {duration(training.seconds)}. See {run.report_file}")
+
+
+def _hooks(
+    command: Train,
+    run: Run,
+    store: Store,
+    training: Training,
+    journal: Journal,
+    checkpoints: Any,
+    display: TrainingDisplay,
+) -> tuple[list[Hook], Save]:
+    from limner.engine.hooks import Log, Sample, Save, Tick
+    from limner.inference import model
+    from limner.inference.pictures import save_png
+    from limner.inference.pipeline import Pipeline
+
+    config, keep, clock, method = command.config, command.keep, training.clock, training.method
+
+    def draw(training: Training) -> np.ndarray:
+        nets = {name: training.ema.nets[name] for name in method.portable}
+        pictures = Pipeline(method, nets, store.spec, training.machine.device).sheet(SHEET)
+        save_png(pictures.grid(), run.sample_sheet(clock.images))
+        return pictures.array.transpose(0, 3, 1, 2)
+
+    def export(training: Training) -> None:
+        model.save(run.model_file, method, training.ema.nets, store.spec, config, clock.images)
+
+    log_every = max(config.batch, clock.total // LOG_LINES)
+    save_every = keep.save_every or max(config.batch, math.ceil(clock.total / CHECKPOINTS))
+    save = Save(checkpoints, journal, save_every, log_every, export)
+    return [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)], save
+
+
+def _earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
+    # The config.json of the run that is to be continued, or None for a new one.
+    if not run.exists:
+        if run.folder.is_file() or (run.folder.is_dir() and any(run.folder.iterdir()) and not run.cache.is_dir()):
+            raise UserError(
+                f"--out {run.folder} exists and is no run of limner's; nothing in it was touched. Choose a new folder."
+            )
+        return None
+    earlier = run.read_config()
+    before = {**earlier["config"], "engine": None}  # other hardware is no other experiment
+    changed = differences(before, {**to_dict(config), "engine": None})
+    if changed:
+        raise UserError(
+            f"{run.folder} holds a run with other settings ({'; '.join(changed)}). To continue it, give the settings "
+            "it began with; to train with the new ones, choose another --out."
+        )
+    return earlier
+
+
+def _open_data(command: Train, run: Run, here: Ranks) -> Store:
+    from limner import data
+    from limner.data.store import Store
+    from limner.engine.distributed import barrier
+
+    config = command.config
+    source = data.open(config.data)
+    if not here.first:
+        barrier()  # the first process decodes, the others find what it has left
+    with TrainingDisplay("reading pictures", len(source), 0, command.show if here.first else "quiet") as display:
+        store = Store.build(
+            source, config.size, config.channels, config.crop, run.cache, lambda done, total: display.tick(done)
+        )
+    if here.first:
+        barrier()
+    return store
+
+
+def _length(config: TrainConfig, count: int) -> int:
+    return config.images if config.images is not None else math.ceil((config.epochs or 0.0) * count)
+
+
+def _machine(asked: EngineConfig, here: Ranks, earlier: dict[str, Any] | None) -> Machine:
+    # A resume repeats what the run began with, unless the person or the hardware says otherwise.
+    from limner.engine.machine import Machine, best_device, resolve
+
+    if earlier is None:
+        return resolve(asked, here)
+    before: Machine = from_dict(Machine, earlier["resolved"]["machine"], "config.json: machine")
+    device = before.device.partition(":")[0]
+    same = earlier["config"]["engine"] == to_dict(asked) and earlier["resolved"]["world"] == here.world
+    if same and (device == "cpu" or device == best_device()):
+        return dataclasses.replace(before, device=resolve(asked, here).device if device != "cpu" else "cpu")
+    say("The machine's settings differ from those the run began with: it continues, but not to the last bit.")
+    return resolve(asked, here)
+
+
+def _resolved(store: Store, clock: Any, machine: Machine, here: Ranks) -> dict[str, Any]:
+    import torch
+
+    spec = to_dict(store.spec)
+    pictures = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
+    return {
+        "images": clock.total,
+        "data": {**pictures, **spec},
+        "machine": to_dict(machine),
+        "world": here.world,
+        "torch": torch.__version__,
+    }
+
+
+def _record(run: Run, config: TrainConfig, resolved: dict[str, Any], earlier: dict[str, Any] | None) -> None:
+    if earlier is not None:
+        changed = differences(earlier["resolved"]["data"], resolved["data"])
+        if changed:
+            raise UserError(
+                f"the data of {run.folder} has changed since it was trained ({'; '.join(changed)}), so it cannot be "
+                "continued exactly. Put the pictures back as they were, or train the new ones into another --out."
+            )
+    content = {"limner": VERSION, "config": to_dict(config), "resolved": resolved}
+    if earlier != content:
+        run.write_config(content)
+
+
+def _greet(command: Train, run: Run, store: Store, training: Training) -> None:
+    if command.show != "auto":
+        return
+    clock, machine = training.clock, training.machine
+    if store.skipped:
+        names = listing(f"{name} ({reason})" for name, reason in store.skipped)
+        say(f"{len(store.skipped):,} pictures cannot be read and are left out: {names}")
+    if clock.done:
+        say(f"{run.folder} is finished: {clock.images:,} images. See {run.report_file}")
+        return
+    kinds = {1: "grey", 3: "colour", 4: "RGBA"}
+    say(
+        f"{store.count:,} {kinds[store.channels]} pictures of {store.size} px from {command.config.data}; "
+        f"{command.config.preset} on {machine.device}, {machine.precision}"
+    )
+    if clock.images:
+        say(f"Going on from {clock.images:,} of {clock.total:,} images.")
+
+
+def _trackers(keep: KeepConfig, run: Run) -> list[Listener]:
+    if not keep.track:
+        return []
+    from limner.report.trackers import tracker
+
+    return [tracker(name, run) for name in keep.track]
+
+
+def _report(run: Run, display: TrainingDisplay) -> None:
+    # Training must not depend on the report: what goes wrong in it is said, and the run stays whole.
+    if importlib.util.find_spec("limner.report") is None:
+        return
+    from limner.report import refresh
+
+    try:
+        refresh(run)
+    except Exception as error:
+        display.say(f"The report could not be written: {error}")

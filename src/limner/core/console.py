@@ -1,0 +1,124 @@
+"""What a person sees in a terminal: a bar with the losses and the last health word; plain lines elsewhere; JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def say(*words: str) -> None:
+    """Tell the person something, on the standard error stream so that the output stays data."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(*words, markup=False)
+
+
+class TrainingDisplay:
+    """Shows how a run goes: call `tick` as often as you like, `line` with every line of the metrics.
+
+    `style` is "auto" (a bar on a terminal, else plain lines), "json" (each line on standard output) or "quiet".
+    """
+
+    def __init__(self, title: str, total: int, start: int, style: str = "auto") -> None:
+        self.total = total
+        self.style = style
+        self.words = ""
+        self.speed: float | None = None
+        self._last_line = 0.0
+        self._progress: Progress | None = None
+        console = Console(stderr=True)
+        if style == "auto" and console.is_terminal:
+            self._progress = Progress(
+                TextColumn(title),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                _Remaining(self),
+                TextColumn("{task.fields[words]}"),
+                console=console,
+            )
+            self._task = self._progress.add_task(title, total=total, completed=start, words="")
+
+    def __enter__(self) -> TrainingDisplay:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def tick(self, images: int) -> None:
+        """Move the bar."""
+        if self._progress:
+            self._progress.update(self._task, completed=min(images, self.total), words=self.words)
+
+    def line(self, line: dict[str, Any]) -> None:
+        """Take in a line of the metrics."""
+        if self.style == "json":
+            print_data(json.dumps(line))
+        elif line["kind"] == "log":
+            self.speed = line["speed"]
+            self.words = summary(line)
+            if self._progress is None and self.style == "auto" and self._is_time(line["images"]):
+                left = duration((self.total - line["images"]) / max(line["speed"], 1e-9))
+                say(f"{line['images']:>9,} of {self.total:,} images, {left} left  {self.words}")
+        elif line["kind"] == "health" and self.style == "auto":
+            self.say(f"at {line['images']:,} images: {line['word']}. {line['advice']}")
+
+    def say(self, words: str) -> None:
+        """Say something without breaking the bar."""
+        if self._progress:
+            self._progress.console.print(words, markup=False, highlight=False)
+        elif self.style == "auto":
+            say(words)
+
+    def _is_time(self, images: int) -> bool:
+        now = time.monotonic()
+        if now - self._last_line < PLAIN_EVERY and images < self.total:
+            return False
+        self._last_line = now
+        return True
+
+
+class _Remaining(ProgressColumn):
+    # The bar's own estimate is unsteady at the start; the last log line's speed is measured over many steps.
+    def __init__(self, display: TrainingDisplay) -> None:
+        super().__init__()
+        self.display = display
+
+    def render(self, task: Task) -> Text:
+        if not self.display.speed:
+            return Text("")
+        return Text(f"{duration((self.display.total - task.completed) / self.display.speed)} left", style="cyan")
+
+
+def summary(line: dict[str, Any]) -> str:
+    """The numbers of a log line worth a glance: speed, losses, accuracies."""
+    words = [f"{line['speed']:,.0f} images/s" if line["speed"] >= 10 else f"{line['speed']:.2f} images/s"]
+    for prefix, form in (("loss", "{:.3f}"), ("accuracy", "{:.0%}")):
+        values = {key.partition("/")[2]: value for key, value in line.items() if key.startswith(f"{prefix}/")}
+        if values:
+            words.append(f"{prefix} " + " ".join(f"{name} {form.format(value)}" for name, value in values.items()))
+    return "  ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 42 s, 3:05, 2:03:09."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def print_data(text: str) -> None:
+    """Write data to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,97 @@
+"""A run folder is the truth: its paths, its config, its metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from limner.core import files
+from limner.core.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The folder of one training run.
+
+    config.json holds {"limner": version, "config": as asked, "resolved": what "auto" became}; metrics.jsonl one JSON
+    object a line, each with "images" and "kind" ("log", "health", "event"); samples/ the sheets as IMAGES.png.
+    """
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def model_file(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def report_file(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run of ours."""
+        return self.config_file.is_file()
+
+    def read_config(self) -> dict[str, Any]:
+        """Read config.json; UserError when the folder is no run or the file is damaged."""
+        if not self.exists:
+            raise UserError(f"{self.folder} is not a run folder: it has no config.json")
+        try:
+            content = json.loads(self.config_file.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or not {"config", "resolved"} <= content.keys():
+                raise ValueError("it is not a config of limner's")
+        except ValueError as error:
+            raise UserError(f"{self.config_file} cannot be read: {error}") from error
+        return content
+
+    def write_config(self, content: dict[str, Any]) -> None:
+        """Write config.json, whole or not at all."""
+        files.write_text(self.config_file, json.dumps(content, indent=2) + "\n")
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """Read the metrics lines in order; a last line cut short by a kill is left out."""
+        if not self.metrics_file.is_file():
+            return
+        with self.metrics_file.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    return
+
+    def rewind_metrics(self, images: int) -> None:
+        """Drop what a killed process logged after its last checkpoint: it is about to happen again."""
+        kept = [line for line in self.metrics() if line["images"] <= images]
+        if self.metrics_file.is_file():
+            files.write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def sample_sheets(self) -> list[Path]:
+        """The sample sheets in the order of training."""
+        return sorted(self.samples.glob("*.png"))
+
+    def sample_sheet(self, images: int) -> Path:
+        """Where the sheet of this moment belongs."""
+        return self.samples / f"{images:010d}.png"

@@ -1,0 +1,132 @@
+"""What every format looks like from outside: pictures by number, with or without labels."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import functools
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from limner.core import images
+from limner.core.config import Size
+from limner.core.errors import UserError
+
+SAMPLE = 64  # how many pictures are looked at to learn a set's natural size
+
+
+class Source(abc.ABC):
+    """A set of pictures, opened by `Source(path)`; nothing is decoded before `read`.
+
+    `labels` is int64 (N,) and indexes `classes`; both are empty (None and ()) when the set has no classes. `array` is
+    uint8 (N, H, W, C) for sets that are arrays already, else None. `fingerprint` is a SHA-256 that changes when the
+    pictures do.
+    """
+
+    builtin: ClassVar[bool] = False
+    """whether the set comes with a package and is opened by its name alone, as `Source()`"""
+
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    array: np.ndarray | None = None
+    fingerprint: str
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the file or folder at `path` looks like this format, judged quickly."""
+        return False
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def read(self, index: int, at_least: Size | None = None) -> Image.Image:
+        """Decode one picture in mode L, RGB or RGBA; `at_least` allows a smaller scale that still covers this size.
+
+        Errors: UserError, beginning with the picture's name, for one that is broken.
+        """
+
+    @abc.abstractmethod
+    def probe(self, index: int) -> tuple[Size, int]:
+        """Size and channels of one picture, from its header; UserError as for `read`."""
+
+    @abc.abstractmethod
+    def name(self, index: int) -> str:
+        """What a message calls this picture."""
+
+    @functools.cached_property
+    def sizes(self) -> list[Size]:
+        """The different sizes among a sample of the pictures, smallest first; empty when none is readable."""
+        found = set()
+        for index in np.unique(np.linspace(0, len(self) - 1, SAMPLE).round().astype(int)).tolist():
+            with contextlib.suppress(UserError):
+                found.add(self.probe(index)[0])
+        return sorted(found, key=lambda size: (size.height * size.width, size.height))
+
+    @property
+    def natural_size(self) -> Size | None:
+        """The size that the pictures share, as far as a sample shows; None when they differ."""
+        return self.sizes[0] if len(self.sizes) == 1 else None
+
+
+class ArraySource(Source):
+    """A set that is one array: a format needs to say only how to load it."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.pictures, values = self.load(path)
+        self.array = self.pictures
+        digest = hashlib.sha256(repr(self.pictures.shape).encode())
+        digest.update(np.ascontiguousarray(self.pictures).data)
+        if values is not None:
+            kinds, self.labels = np.unique(values.astype(np.int64), return_inverse=True)
+            self.classes = tuple(str(kind) for kind in kinds.tolist())
+            digest.update(values.astype(np.int64).tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    @abc.abstractmethod
+    def load(self, path: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read pictures, uint8 (N, H, W, C), and their labels, any integers (N,), or None."""
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, index: int, at_least: Size | None = None) -> Image.Image:
+        return images.from_array(self.pictures[index])
+
+    def probe(self, index: int) -> tuple[Size, int]:
+        height, width, channels = self.pictures.shape[1:]
+        return Size(height, width), channels
+
+    def name(self, index: int) -> str:
+        return f"picture {index + 1}"
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, through gzip when its first bytes say so.
+
+    Errors: UserError for one that is missing, may not be read, or is cut short or damaged.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if not packed:
+                yield raw
+                return
+            with gzip.open(raw) as file:
+                yield file  # pyright: ignore[reportReturnType]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(
+            f"{path} is a .gz file that is cut short or damaged ({error}); a download may have stopped half-way: "
+            "fetch the file again."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -1,0 +1,197 @@
+"""The decode-once store: every picture as uint8 at load size, in memory or in one memory-mapped file."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from limner.core import images
+from limner.core.config import Size
+from limner.core.contract import Spec
+from limner.core.errors import UserError, listing
+from limner.data.cache import Cache
+from limner.data.source import Source
+
+MINIMUM = 4  # readable pictures below which a set is refused
+IN_MEMORY = 1_000_000_000  # bytes up to which the pictures of an array source stay in memory
+CHUNK = 8  # pictures that a thread decodes at a time: handing out single small ones costs as much as decoding them
+MOST_THREADS = 16
+
+Progress = Callable[[int, int], None]
+Skipped = list[tuple[int, str, str]]  # number, name, reason
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """All pictures of a source, ready to be cut into batches.
+
+    `pixels` is uint8 (N, C, H, W) at load size: `size`, or larger when random windows are to be cut out. `labels` is
+    int64 (N,), or None without classes. `skipped` holds (name, reason) of the pictures that could not be read, which
+    are in neither. `fingerprint` is the source's.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    size: Size
+    channels: int
+    skipped: tuple[tuple[str, str], ...]
+    fingerprint: str
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self.pixels)
+
+    @property
+    def spec(self) -> Spec:
+        """What fixes the shapes of networks."""
+        return Spec(self.channels, self.size.height, self.size.width, self.classes)
+
+    @classmethod
+    def build(
+        cls,
+        source: Source,
+        size: Size | None,
+        channels: int | None,
+        crop: float,
+        cache: Path,
+        progress: Progress | None = None,
+    ) -> Store:
+        """Decode a source, or take up what an earlier call with the same arguments left in the folder `cache`.
+
+        `size` and `channels` of None are read off the pictures; a `crop` above 1 loads them that much larger.
+        `progress` is called with (done, total). Of several processes that share `cache`, let one build first.
+        Errors: UserError when the pictures' sizes or channels differ and none was stated, when fewer than MINIMUM are
+        readable, or when `cache` cannot be written; nothing half-made is left.
+        """
+        if crop < 1.0:
+            raise UserError(f"--crop {crop:g}: expected 1 (off) or more, such as 1.12.")
+        asked = {"size": [size.height, size.width] if size else None, "channels": channels, "crop": crop}
+        kept = Cache(cache)
+        found = kept.find(source.fingerprint, asked)
+        if found is not None:
+            pixels, index = found
+            return _store(source, pixels, Size(*index["size"]), index["channels"], index["skipped"])
+        size = size or _natural_size(source)
+        channels = channels or _common_channels(source)
+        load = Size(round(size.height * crop), round(size.width * crop))
+        shape = (len(source), channels, load.height, load.width)
+        skipped: Skipped = []
+        rows = _decode(source, channels, load, skipped, progress or (lambda done, total: None))
+        if source.array is not None and math.prod(shape) <= IN_MEMORY:
+            if source.array.shape[1:] == (load.height, load.width, channels):
+                pixels = np.ascontiguousarray(source.array.transpose(0, 3, 1, 2))
+            else:
+                pixels = np.empty(shape, dtype=np.uint8)
+                for number, row in enumerate(rows):
+                    pixels[number] = row
+                pixels = pixels[: len(source) - len(skipped)]
+            if len(pixels) < MINIMUM:
+                raise _too_few(len(pixels), skipped)
+        else:
+            index = {"fingerprint": source.fingerprint, "asked": asked, "size": [size.height, size.width]}
+            pixels = kept.write(rows, shape, {**index, "channels": channels, "skipped": skipped})
+        return _store(source, pixels, size, channels, skipped)
+
+
+def _store(source: Source, pixels: np.ndarray, size: Size, channels: int, skipped: Skipped) -> Store:
+    labels = source.labels
+    if labels is not None and skipped:
+        labels = np.delete(labels, [number for number, _, _ in skipped])
+    reasons = tuple((name, reason) for _, name, reason in skipped)
+    return Store(pixels, labels, source.classes, size, channels, reasons, source.fingerprint)
+
+
+def _decode(source: Source, channels: int, load: Size, skipped: Skipped, progress: Progress) -> Iterator[np.ndarray]:
+    # yields the readable pictures (C, H, W) in order and lists the others in `skipped`
+    def one(number: int) -> np.ndarray | str:
+        try:
+            picture = images.convert(source.read(number, load), channels)
+            return images.as_array(images.fit(picture, load)).transpose(2, 0, 1)
+        except UserError as error:
+            return str(error).removeprefix(f"{source.name(number)}: ")
+
+    total = len(source)
+    for number, result in enumerate(_in_order(one, total)):
+        if isinstance(result, str):
+            skipped.append((number, source.name(number), result))
+        else:
+            yield result
+        progress(number + 1, total)
+    if total - len(skipped) < MINIMUM:
+        raise _too_few(total - len(skipped), skipped)
+
+
+def _too_few(readable: int, skipped: Skipped) -> UserError:
+    broken = f"; {len(skipped):,} could not be read: " + listing(f"{name} ({why})" for _, name, why in skipped)
+    return UserError(
+        f"the data has {readable} readable picture{'' if readable == 1 else 's'}{broken if skipped else ''}. Expected "
+        f"at least {MINIMUM}, and some hundreds to learn from."
+    )
+
+
+def _natural_size(source: Source) -> Size:
+    if source.natural_size is not None:
+        return source.natural_size
+    if not source.sizes:  # are all broken, or only those that were looked at?
+        collections.deque(_decode(source, 3, Size(64, 64), [], lambda done, total: None), maxlen=0)
+        raise UserError("the pictures' size cannot be told, as all that were looked at are broken: give it by --size.")
+    small, large = source.sizes[0], source.sizes[-1]
+    raise UserError(
+        f"the pictures differ in size, from {small.height}x{small.width} to {large.height}x{large.width} (height x "
+        "width): choose one by --size, such as --size 64 or --size 64x96. They are scaled to cover it and cut to its "
+        "middle; nothing is stretched."
+    )
+
+
+def _common_channels(source: Source) -> int:
+    if source.array is not None:
+        return source.array.shape[-1]
+    found: dict[int, list[int]] = collections.defaultdict(list)
+
+    def one(number: int) -> int | None:
+        try:
+            return source.probe(number)[1]
+        except UserError:
+            return None  # it will be skipped when it is decoded
+
+    for number, channels in enumerate(_in_order(one, len(source))):
+        if channels is not None:
+            found[channels].append(number)
+    if len(found) == 1:
+        return next(iter(found))
+    if not found:
+        return 3  # decoding will say why
+    words = {1: "grey (1 channel)", 3: "colour (3 channels)", 4: "with transparency (4 channels)"}
+    parts = [
+        f"{len(numbers):,} {words[channels]}: {listing(map(source.name, numbers), 3)}"
+        for channels, numbers in sorted(found.items())
+    ]
+    raise UserError(
+        f"the pictures differ in channels; {'; '.join(parts)}. Choose for all: --channels 3 makes them colour, "
+        "--channels 1 grey; transparency is then laid on white."
+    )
+
+
+def _in_order(function: Callable[[int], T], count: int) -> Iterator[T]:
+    # on all cores, as Pillow lets go of Python's lock; a few results wait, never all
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    waiting: collections.deque[Future[list[T]]] = collections.deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, count, CHUNK):
+            numbers = range(first, min(count, first + CHUNK))
+            waiting.append(pool.submit(lambda numbers=numbers: [function(number) for number in numbers]))
+            if len(waiting) > 2 * threads:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()

@@ -1,0 +1,107 @@
+"""What a person who knows GANs would say on seeing the curves and the samples: words, not numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Diverged(Exception):
+    """A loss or a weight became NaN or infinite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that looks wrong: a word for the bar and a sentence of advice for the report."""
+
+    word: str
+    advice: str
+
+
+WON = Finding(
+    "discriminator has won",
+    "D tells nearly every picture apart and G no longer learns from it. Lower --lr-d, let G step more often "
+    "(--d-per-g 0.5), or try another --loss.",
+)
+COLLAPSED = Finding(
+    "generator collapsed",
+    "The samples have become almost one picture. Go back to an earlier sheet, lower both learning rates, or use a "
+    "larger --batch.",
+)
+CONSTANT = Finding(
+    "outputs constant",
+    "Every sample is one flat colour. If it stays so, lower the learning rates or start again with another --seed.",
+)
+SATURATED = Finding(
+    "outputs saturated",
+    "Nearly all pixels are pure black or white although the data's are not. Lower --lr-g.",
+)
+
+
+class Health:
+    """Watches the logged scalars and the sample sheets; its memory is part of a checkpoint.
+
+    A finding is reported when it appears, and again only after it had gone.
+    """
+
+    WON_ACCURACY = 0.985
+    WON_FOR = 20  # log lines in a row
+    COLLAPSED_SHARE = 0.15  # of the variety of real pictures, after it was once twice that
+    FLAT = 0.02  # deviation within a picture, of a range of 2
+    FLAT_FOR = 4  # sheets in a row: every run begins with flat grey ones
+    SATURATED_BEYOND = 0.995  # share of pixels at the ends of the range
+
+    def __init__(self, real: np.ndarray) -> None:
+        """Learn what is normal from some real pictures, uint8 (N, C, H, W)."""
+        self.real_variety, _, self.real_saturation = _describe(real)
+        self.won_for = 0
+        self.flat_for = 0
+        self.best_variety = 0.0
+        self.present: set[str] = set()
+
+    def see_scalars(self, scalars: Mapping[str, float]) -> list[Finding]:
+        """Look at one log line; return what is newly wrong."""
+        real, fake = scalars.get("accuracy/real"), scalars.get("accuracy/fake")
+        if real is not None and fake is not None and not math.isnan(real + fake):
+            self.won_for = self.won_for + 1 if min(real, fake) > self.WON_ACCURACY else 0
+        return self._changes({WON: self.won_for >= self.WON_FOR})
+
+    def see_samples(self, pictures: np.ndarray) -> list[Finding]:
+        """Look at a sheet of samples, uint8 (N, C, H, W) of fixed latents; return what is newly wrong."""
+        variety, flatness, saturation = _describe(pictures)
+        share = variety / max(self.real_variety, 1e-6)
+        self.best_variety = max(self.best_variety, share)
+        self.flat_for = self.flat_for + 1 if flatness < self.FLAT else 0
+        constant = self.flat_for >= self.FLAT_FOR
+        fell = share < self.COLLAPSED_SHARE and self.best_variety > 2 * self.COLLAPSED_SHARE
+        saturated = saturation > max(self.SATURATED_BEYOND, self.real_saturation + 0.02)
+        return self._changes({CONSTANT: constant, COLLAPSED: fell and not constant, SATURATED: saturated})
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers."""
+        counts = {"won_for": self.won_for, "flat_for": self.flat_for}
+        return {**counts, "best_variety": self.best_variety, "present": sorted(self.present)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.won_for, self.flat_for = state["won_for"], state["flat_for"]
+        self.best_variety = state["best_variety"]
+        self.present = set(state["present"])
+
+    def _changes(self, verdicts: Mapping[Finding, bool]) -> list[Finding]:
+        new = [finding for finding, wrong in verdicts.items() if wrong and finding.word not in self.present]
+        for finding, wrong in verdicts.items():
+            (self.present.add if wrong else self.present.discard)(finding.word)
+        return new
+
+
+def _describe(pictures: np.ndarray) -> tuple[float, float, float]:
+    # Variety among pictures, contrast within one, and share of pixels at the ends; on the scale of [-1, 1].
+    scaled = pictures.astype(np.float32) / 127.5 - 1.0
+    variety = float(scaled.std(axis=0).mean())
+    flatness = float(scaled.reshape(len(scaled), -1).std(axis=1).mean())
+    return variety, flatness, float(np.mean((pictures <= 1) | (pictures >= 254)))

@@ -1,0 +1,111 @@
+"""The only door to a trained model: the command line, the API and the studio get equal pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from limner.core.contract import Method, Spec
+from limner.core.errors import UserError, listing
+from limner.core.images import to_arrays
+from limner.inference import latents
+from limner.inference.pictures import Pictures, join
+
+
+class Pipeline:
+    """A trained method, ready for use.
+
+    `spec` says what its pictures are and `info` what the model file says of itself (None while it is being trained).
+    """
+
+    def __init__(
+        self, method: Method, nets: Mapping[str, nn.Module], spec: Spec, device: str = "cpu", info: Any = None
+    ) -> None:
+        self.method = method
+        self.nets = {name: net.to(device).eval() for name, net in nets.items()}
+        self.spec = spec
+        self.device = device
+        self.info = info
+
+    def generate(
+        self,
+        seeds: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
+        *,
+        count: int = 16,
+        seed: int = 0,
+        truncation: float | None = None,
+        batch: int = 64,
+    ) -> Pictures:
+        """Make new pictures, one for each of `seeds`, or `count` of them from `seed` on.
+
+        A seed is the same picture in any order and batch. Errors: UserError when the model turns pictures into
+        others, or when labels are missing or unknown.
+        """
+        seeds = range(seed, seed + count) if seeds is None else seeds
+        if not len(seeds):
+            raise UserError("no pictures asked for: give a count above 0")
+        return join(list(self.stream(seeds, labels, truncation=truncation, batch=batch)))
+
+    def stream(
+        self,
+        seeds: Sequence[int],
+        labels: Sequence[int | str] | None = None,
+        *,
+        truncation: float | None = None,
+        batch: int = 64,
+    ) -> Iterator[Pictures]:
+        """Yield what `generate` would return, `batch` pictures at a time."""
+        indices = self._labels(labels, len(seeds))
+        for start in range(0, len(seeds), batch):
+            some = seeds[start : start + batch]
+            z = latents.draw(some, self._latent(), truncation)
+            chosen = None if indices is None else indices[start : start + batch]
+            yield Pictures(self._pixels(z, chosen), tuple(f"seed{number:06d}" for number in some))
+
+    def sheet(self, count: int = 64) -> Pictures:
+        """The pictures of seeds 0, 1, 2 ... that every sample sheet shows; with classes, one in each row of 8."""
+        labels = None
+        if self.method.conditional:
+            labels = [self.spec.classes[(i // 8) % len(self.spec.classes)] for i in range(count)]
+        return self.generate(range(count), labels)
+
+    def interpolate(self, start: int, end: int, steps: int = 30, truncation: float | None = None) -> Pictures:
+        """Walk from the picture of one seed to that of another in `steps` pictures, both included."""
+        if steps < 2:
+            raise UserError(f"an interpolation in {steps} steps: give at least 2, its two ends")
+        ends = latents.draw([start, end], self._latent(), truncation)
+        path = latents.slerp(ends[0], ends[1], steps)
+        parts = [self._pixels(part, None) for part in path.split(64)]
+        names = tuple(f"seed{start:06d}-{end:06d}-{i:04d}" for i in range(steps))
+        return join([Pictures(part, names[i * 64 : i * 64 + len(part)]) for i, part in enumerate(parts)])
+
+    @torch.inference_mode()
+    def _pixels(self, z: Tensor, labels: Tensor | None) -> Any:
+        inputs = {"z": z.to(self.device)}
+        if labels is not None:
+            inputs["label"] = labels.to(self.device)
+        return to_arrays(self.method.infer(self.nets, inputs))
+
+    def _latent(self) -> int:
+        if not self.method.latent:
+            raise UserError("this model turns one picture into another: use `limner translate`, not `generate`")
+        return self.method.latent
+
+    def _labels(self, labels: Sequence[int | str] | None, count: int) -> Tensor | None:
+        classes = self.spec.classes
+        if not self.method.conditional:
+            if labels is not None:
+                raise UserError("this model makes pictures without classes: leave the label out")
+            return None
+        if labels is None:
+            raise UserError(f"this model needs a label for each picture, one of {listing(classes)}")
+        if len(labels) not in (1, count):
+            raise UserError(f"{len(labels)} labels for {count} pictures: give one label, or one for each picture")
+        found = [classes.index(str(label)) if str(label) in classes else -1 for label in labels]
+        if -1 in found:
+            raise UserError(f"unknown label {labels[found.index(-1)]!r}: the classes are {listing(classes)}")
+        return torch.tensor(found * (count if len(found) == 1 else 1))

@@ -1,0 +1,1 @@
+"""Pure functions of tensors: what a discriminator and a generator are punished for."""

@@ -1,0 +1,86 @@
+"""DCGAN (arXiv 1511.06434): noise in, picture out, and a discriminator that mirrors the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from limner.core.clock import Clock
+from limner.core.contract import Batch, Method, ParamGroup, Spec, Update
+from limner.core.errors import UserError
+from limner.core.schedule import Schedule, constant
+from limner.losses.adversarial import LOSSES, accuracies
+from limner.methods.turns import Turns
+from limner.nets.dcgan import Discriminator, Generator, ladder
+from limner.presets.dcgan import DCGANSettings
+
+LARGEST = 512
+
+
+class DCGAN(Method):
+    """Pictures of any height and width that are multiples of 4, up to 512 px; 1, 3 or 4 channels."""
+
+    Settings = DCGANSettings
+
+    def __init__(self, settings: DCGANSettings, spec: Spec) -> None:
+        height, width = spec.height, spec.width
+        if height % 4 or width % 4 or not 4 <= min(height, width) <= max(height, width) <= LARGEST:
+            near = [max(4, min(LARGEST, round(side / 4) * 4)) for side in (height, width)]
+            raise UserError(
+                f"a DCGAN makes pictures whose height and width are multiples of 4 from 4 to {LARGEST}, not "
+                f"{height}x{width}: try --size {near[0]}x{near[1]}"
+            )
+        if settings.update == "simultaneous" and (settings.d_per_g, settings.d_per_g_start or 1.0) != (1.0, 1.0):
+            raise UserError("--update simultaneous trains D and G equally often: leave --d-per-g at 1, or alternate")
+        if min(settings.d_per_g, settings.d_per_g_start or 1.0) <= 0:
+            raise UserError("--d-per-g is a ratio above 0, such as 2 (G every other step) or 0.5 (D every other step)")
+        try:
+            plan = ladder(height, width, settings.filters, settings.kernel, settings.widths, settings.strides)
+            generator = Generator(plan, spec.channels, settings.latent)
+        except ValueError as error:
+            raise UserError(f"these layers do not fit pictures of {height}x{width}: {error}") from error
+        betas = (settings.beta1, settings.beta2)
+        self.latent = settings.latent
+        self.loss = LOSSES[settings.loss]
+        self.simultaneous = settings.update == "simultaneous"
+        self.d_per_g = Schedule(settings.d_per_g_start or settings.d_per_g, settings.d_per_g, finish=0.5)
+        self.turns = Turns()
+        self.nets = {"G": generator, "D": Discriminator(plan, spec.channels)}
+        self.groups = {
+            "G": ParamGroup(("G",), constant(settings.lr_g), betas=betas),
+            "D": ParamGroup(("D",), constant(settings.lr_d), betas=betas),
+        }
+        self.extras = {"turns": self.turns}
+
+    def step(self, batch: Batch, update: Update, clock: Clock) -> dict[str, Tensor]:
+        """Train D to tell real from fake and G to be taken for real (Goodfellow et al. 2014, algorithm 1)."""
+        G, D, loss = self.nets["G"], self.nets["D"], self.loss
+        real = batch["image"]  # (B, C, H, W)
+        d_acts, g_acts = self.turns.take(self.d_per_g(clock.progress))
+        z = torch.randn(len(real), self.latent, device=real.device)
+        with torch.set_grad_enabled(g_acts):
+            fake = G(z)
+
+        if self.simultaneous:
+            real_logit, fake_logit = D(real), D(fake)
+            loss_d, loss_g = loss.d(real_logit, fake_logit), loss.g(fake_logit, real_logit)
+            update(D=loss_d, G=loss_g)
+            return {"loss/D": loss_d, "loss/G": loss_g, **accuracies(real_logit, fake_logit, loss.border)}
+
+        scalars: dict[str, Tensor] = {}
+        if d_acts:
+            real_logit, fake_logit = D(real), D(fake.detach())
+            loss_d = loss.d(real_logit, fake_logit)
+            update(D=loss_d)
+            scalars |= {"loss/D": loss_d, **accuracies(real_logit, fake_logit, loss.border)}
+        if g_acts:
+            loss_g = loss.g(D(fake), D(real) if loss.paired else None)
+            update(G=loss_g)
+            scalars["loss/G"] = loss_g
+        return scalars
+
+    def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
+        """Turn noise "z" (B, latent) into pictures (B, C, H, W) in [-1, 1]."""
+        return nets["G"](inputs["z"])

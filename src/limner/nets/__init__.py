@@ -1,0 +1,1 @@
+"""Pure modules: tensors in, tensors out; every shape is fixed at construction."""

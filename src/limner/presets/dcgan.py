@@ -1,0 +1,86 @@
+"""DCGAN's numbers and recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from limner.core.config import Size, TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class DCGANSettings:
+    """The numbers of a DCGAN; the defaults are the paper's (arXiv 1511.06434, section 4)."""
+
+    latent: int = 100
+    """size of the noise vector"""
+    filters: int = 64
+    """filters of the layer beside the picture; doubled at every halving, up to eight times"""
+    widths: tuple[int, ...] = ()
+    """filters of every layer from the innermost outwards, instead of --filters"""
+    strides: tuple[int, ...] = ()
+    """enlargement of every layer from the innermost outwards; none: 2 each"""
+    kernel: int = 4
+    """size of the convolution kernels"""
+    loss: Literal["bce", "least-squares", "hinge", "wasserstein", "relativistic"] = "bce"
+    """adversarial loss"""
+    update: Literal["alternating", "simultaneous"] = "alternating"
+    """alternating: G learns against the D just updated; simultaneous: both from one forward pass"""
+    d_per_g: float = 1.0
+    """updates of D for each update of G (2: G every other step; 0.5: D every other step)"""
+    d_per_g_start: float | None = None
+    """that ratio at the start of the run, eased to --d-per-g over its first half; auto: no easing"""
+    lr_g: float = 2e-4
+    """learning rate of the generator"""
+    lr_d: float = 2e-4
+    """learning rate of the discriminator"""
+    beta1: float = 0.5
+    """first momentum of Adam"""
+    beta2: float = 0.999
+    """second momentum of Adam"""
+
+
+def demo() -> TrainConfig:
+    """Small digits in about three minutes on two CPU cores.
+
+    Source: arXiv 1511.06434, tuned for speed.
+    """
+    settings = DCGANSettings(latent=64, widths=(64, 32), lr_g=1e-3, lr_d=1e-3)
+    return TrainConfig("demo", "dcgan", settings, size=Size(28, 28), images=200_000, batch=64, ema=5_000)
+
+
+def dcgan() -> TrainConfig:
+    """New pictures of any size, layers chosen by it.
+
+    Source: arXiv 1511.06434.
+    """
+    return TrainConfig("dcgan", "dcgan", DCGANSettings(), images=1_000_000, batch=64, ema=10_000)
+
+
+def dcgan_digits() -> TrainConfig:
+    """Digits of 28 px with two 5x5 layers, as in the faces report.
+
+    Source: arXiv 1511.06434, layers of the TensorFlow tutorial family.
+    """
+    settings = DCGANSettings(widths=(128, 64), kernel=5)
+    return TrainConfig("dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=64, ema=10_000)
+
+
+def dcgan_faces() -> TrainConfig:
+    """Faces of 256 px with six 5x5 layers, as in the faces report.
+
+    Source: arXiv 1511.06434.
+    """
+    settings = DCGANSettings(widths=(512, 256, 128, 64, 32, 16), strides=(2, 2, 2, 2, 2, 1), kernel=5)
+    return TrainConfig("dcgan-faces", "dcgan", settings, size=Size(256, 256), epochs=50.0, batch=32, mirror=True)
+
+
+def dcgan_faces_reduced() -> TrainConfig:
+    """Faces of 256 px with half the layers, by stride 4.
+
+    Source: arXiv 1511.06434.
+    """
+    settings = DCGANSettings(widths=(512, 128, 32), strides=(4, 4, 2), kernel=5)
+    return TrainConfig(
+        "dcgan-faces-reduced", "dcgan", settings, size=Size(256, 256), epochs=50.0, batch=32, mirror=True
+    )

@@ -1,0 +1,219 @@
+"""The metrics lines as small SVG plots that take the page's colours and width."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+WIDTH, HEIGHT = 5.4, 2.5  # inches of 72 points without the legend: at this size the letters are readable on a phone
+LEFT, BOTTOM, RIGHT, TOP, LEGEND_ROW = 0.51, 0.32, 0.19, 0.2, 0.22  # margins in inches
+POINTS = 400  # of a line; more than its pixels would be waste
+SMOOTH_FROM = 60  # points: below this every one of them can be seen
+MOST_MARKS = 8
+INK = "#010203"  # stands for the page's text colour until the SVG is written
+# Blue, orange, green, purple, red, grey: told apart by the colour-blind, and seen on white as on near-black.
+LINES = ("#3d82d6", "#d9791f", "#1f9d78", "#a96fc4", "#d1495b", "#85888c")
+
+GROUPS = {"loss": "Losses", "accuracy": "Accuracies", "lr": "Learning rates", "speed": "Speed"}
+SUBTITLES = {
+    "accuracy": "share of pictures on the right side",
+    "speed": "images per second",
+}
+NAMES = {"D": "discriminator", "G": "generator", "real": "real pictures", "fake": "fake pictures"}
+NOT_PLOTTED = {"kind", "images", "seconds"}
+STEADY = {"lr"}  # not noisy: drawn as they are
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def plot_groups(lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Plot metrics lines against images seen: one inline SVG for each group of keys, by title.
+
+    Keys are grouped by what stands before the slash ("loss/D"); each "metric/..." has a plot of its own. What is no
+    finite number is a gap; health findings become faint upright lines, numbered in the order in which each was first
+    said. No lines give an empty dict.
+    """
+    lines = list(lines)
+    marks = _marks(lines)
+    groups: dict[str, dict[str, Curve]] = {}
+    for key, curve in _curves(lines).items():
+        prefix, _, name = key.partition("/")
+        group = key if prefix == "metric" else prefix
+        groups.setdefault(group, {})[name or prefix] = curve
+    order = [*(key for key in GROUPS if key in groups), *(key for key in groups if key not in GROUPS)]
+    return {_title(group): _plot(group, groups[group], marks) for group in order}
+
+
+def subtitle(title: str) -> str:
+    """What a plot's upright axis counts, or nothing when the title says it."""
+    return next((SUBTITLES[key] for key, known in GROUPS.items() if known == title and key in SUBTITLES), "")
+
+
+def short(value: float) -> str:
+    """Write a number as an axis does: 200000 is 200k, 0.0002 is 2e-4."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{letter}"
+    if 0 < abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:.4g}"
+
+
+def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for line in lines:
+        if line.get("kind") in ("health", "event"):
+            continue
+        for key, value in line.items():
+            if key in NOT_PLOTTED or isinstance(value, bool) or not isinstance(value, int | float | None):
+                continue
+            xs, ys = found.setdefault(key, ([], []))
+            xs.append(line["images"])
+            ys.append(value if value is not None and math.isfinite(value) else math.nan)
+    curves = {key: (np.array(xs, dtype=float), np.array(ys, dtype=float)) for key, (xs, ys) in found.items()}
+    return {key: curve for key, curve in curves.items() if np.isfinite(curve[1]).any()}
+
+
+def _marks(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    # A finding keeps its number when it comes back; the page lists the words under the same numbers.
+    health = [line for line in lines if line.get("kind") == "health" and line.get("word")]
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(line["word"] for line in health), start=1)}
+    return [(line["images"], numbers[line["word"]]) for line in health]
+
+
+def _title(group: str) -> str:
+    if group in GROUPS:
+        return GROUPS[group]
+    words = group.removeprefix("metric/").replace("_", " ").replace("/", " ")
+    return words.upper() if group.startswith("metric/") and len(words) <= 4 else words[:1].upper() + words[1:]
+
+
+def _plot(group: str, curves: Mapping[str, Curve], marks: Sequence[tuple[int, int]]) -> str:
+    style: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": group,
+        "text.parse_math": False,
+        "path.simplify_threshold": 0.2,
+    }
+    with matplotlib.rc_context(style):
+        labels = [NAMES.get(name, name.replace("_", " ")).strip() or "value" for name in curves]
+        columns = 3 if max(map(len, labels)) <= 14 else 2
+        height = HEIGHT + LEGEND_ROW * max(1, math.ceil(len(labels) / columns))  # plots side by side stay level
+        figure = Figure(figsize=(WIDTH, height))
+        inner = (WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / height
+        axes = figure.add_axes((LEFT / WIDTH, BOTTOM / height, *inner))
+        drawn = [_draw(axes, *curve, index, steady=group in STEADY) for index, curve in enumerate(curves.values())]
+        _scale(axes, group, curves)
+        _mark(axes, marks)
+        if len(labels) > 1:
+            place = {
+                "loc": "lower left",
+                "bbox_to_anchor": (-0.01, 1 + TOP / (HEIGHT - BOTTOM - TOP)),
+                "borderaxespad": 0,
+            }
+            look = {"frameon": False, "fontsize": 10, "labelcolor": INK, "handlelength": 1.4, "borderpad": 0.1}
+            axes.legend(drawn, labels, ncols=columns, **place, **look)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _inline(buffer.getvalue(), _spoken(group, curves), height)
+
+
+def _draw(axes: Axes, x: np.ndarray, y: np.ndarray, index: int, steady: bool) -> Line2D:
+    colour = LINES[index % len(LINES)]
+    if steady or len(y) < SMOOTH_FROM:
+        dashes = (0, (4, 3)) if index and steady else "-"  # rates that coincide are both seen
+        marker = "o" if len(y) < 20 and not steady else ""
+        return axes.plot(*decimate(x, y), color=colour, lw=1.7, ls=dashes, marker=marker, ms=3)[0]
+    axes.plot(*decimate(x, y), color=colour, lw=0.6, alpha=0.35)
+    return axes.plot(*decimate(x, smooth(y)), color=colour, lw=1.8)[0]
+
+
+def _scale(axes: Axes, group: str, curves: Mapping[str, Curve]) -> None:
+    last = max(float(x[-1]) for x, _ in curves.values())
+    axes.set_xlim(0, last * 1.005 or 1)
+    values = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()])
+    low, high = np.percentile(values, [0.5, 99.5]) if len(values) >= SMOOTH_FROM else (values.min(), values.max())
+    if group == "accuracy":
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    else:
+        if group in ("speed", "lr"):
+            low = min(low, 0.0)
+        room = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+        axes.set_ylim(low if low == 0 else low - room, high + room)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.tick_params(length=0, pad=5, labelsize=9.5, labelcolor=INK)
+    axes.grid(axis="y", color=INK, alpha=0.12, lw=0.7)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set(color=INK, alpha=0.35, lw=0.8)
+
+
+def _mark(axes: Axes, marks: Sequence[tuple[int, int]]) -> None:
+    left, right = axes.get_xlim()
+    written = -math.inf
+    for images, number in marks[:MOST_MARKS]:
+        axes.axvline(images, ymax=1.02, color=INK, alpha=0.45, lw=0.8, ls=(0, (2, 2)), clip_on=False)
+        if images - written < 0.025 * (right - left):  # two numbers on top of each other say nothing
+            continue
+        beside = {"xytext": (0, 1), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        axes.annotate(str(number), (images, 1.02), xycoords=("data", "axes fraction"), color=INK, size=9, **beside)
+        written = images
+
+
+def smooth(y: np.ndarray) -> np.ndarray:
+    """Average over a twentieth of the points around each; gaps stay gaps and count in no average."""
+    half = max(1, len(y) // 40)
+    window = np.hanning(2 * half + 3)[1:-1]
+    known = np.isfinite(y)
+    total = np.convolve(np.where(known, y, 0.0), window)[half : half + len(y)]
+    weight = np.convolve(known.astype(float), window)[half : half + len(y)]
+    return np.where(known, total / np.maximum(weight, 1e-12), np.nan)
+
+
+def decimate(x: np.ndarray, y: np.ndarray, most: int = POINTS) -> Curve:
+    """Keep about `most` points: the lowest and the highest of each stretch, so that no spike is lost."""
+    if len(x) <= most:
+        return x, y
+    kept = set()
+    for stretch in np.array_split(np.arange(len(x)), most // 2):
+        known = stretch[np.isfinite(y[stretch])]
+        kept |= {int(known[y[known].argmin()]), int(known[y[known].argmax()])} if len(known) else {int(stretch[0])}
+    chosen = sorted(kept)
+    return x[chosen], y[chosen]
+
+
+def _spoken(group: str, curves: Mapping[str, Curve]) -> str:
+    ends = [f"{NAMES.get(name, name)} {short(float(y[np.isfinite(y)][-1]))}" for name, (_, y) in curves.items()]
+    seen = max(float(x[-1]) for x, _ in curves.values())
+    return f"{_title(group)} over {short(seen)} images; at the end {', '.join(ends)}"
+
+
+def _inline(svg: str, spoken: str, height: float) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r'\sd="[^"]*"', lambda path: re.sub(r"(\.\d)\d+|\n", r"\1", path[0]), svg)
+    svg = re.sub(r'(<g)\sid="[^"]*"', r"\1", svg)  # only what is referred to needs a name, and names must differ
+    svg = re.sub(r"font-family: [^;]*; |\n\s*", "", svg)
+    svg = svg.replace(INK, "currentColor")
+    box = f"0 0 {WIDTH * 72:g} {height * 72:g}"
+    opening = f'<svg class="plot" role="img" aria-label="{html.escape(spoken)}" width="100%" viewBox="{box}">'
+    return opening + svg[svg.index(">") + 1 :].strip()

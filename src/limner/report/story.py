@@ -1,0 +1,129 @@
+"""What a run folder says, in words and numbers that a page can show as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Line = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run is: images seen, of how many (None: not known), and the seconds that it has trained."""
+
+    images: int
+    total: int | None
+    seconds: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has seen all its images."""
+        return self.total is not None and self.images >= self.total
+
+    @property
+    def share(self) -> float | None:
+        """The part that is done, in [0, 1]; None when the length is not known."""
+        return min(1.0, self.images / self.total) if self.total else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A health word, when it was first said, how often, and the advice that came with it."""
+
+    images: int
+    word: str
+    advice: str
+    times: int = 1
+
+
+def progress(content: Mapping[str, Any], lines: Iterable[Line], newest_sheet: int = 0) -> Progress:
+    """Read off how far the run is; a clock that starts anew after a resume is added to what was before."""
+    images, seconds, before = newest_sheet, 0.0, 0.0
+    for line in lines:
+        images = max(images, int(line.get("images", 0)))
+        now = line.get("seconds")
+        if isinstance(now, int | float):
+            seconds += now - before if now >= before else now
+            before = now
+    return Progress(images, _total(content), seconds)
+
+
+def findings(lines: Iterable[Line]) -> list[Finding]:
+    """Gather the health lines, one finding for each word, in order of their first appearance."""
+    found: dict[str, Finding] = {}
+    for line in lines:
+        word = line.get("word")
+        if line.get("kind") != "health" or not word:
+            continue
+        if word in found:
+            found[word] = dataclasses.replace(found[word], times=found[word].times + 1)
+        else:
+            found[word] = Finding(int(line["images"]), str(word), str(line.get("advice") or ""))
+    return list(found.values())
+
+
+def events(lines: Iterable[Line]) -> list[str]:
+    """List in words what happened to the run besides training, such as a resume."""
+    words = []
+    for line in lines:
+        if line.get("kind") == "event":
+            text, moment = str(line.get("text", "")), f"{int(line['images']):,}"
+            words.append(text if moment in text else f"{text} (at {moment} images)")
+    return words
+
+
+def settings(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten nested settings to (dotted name, value in words)."""
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value.keys() != {"height", "width"}:
+            rows += settings(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", plain(value)))
+    return rows
+
+
+def plain(value: Any) -> str:
+    """Write a JSON value for people: yes and no, 200,000, 64 x 96, a list with commas."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.10g}"
+    if isinstance(value, Mapping):
+        return f"{value['height']} × {value['width']}" if value.keys() == {"height", "width"} else str(dict(value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(plain(item) for item in value) or "none"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it: 45 s, 8 min, 2 h 10 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def picture_size(content: Mapping[str, Any]) -> str | None:
+    """The pictures' height and width, when the run has settled them."""
+    for part in (content["resolved"], content["config"]):
+        for size in (part.get("spec"), part.get("size")):
+            if isinstance(size, Mapping) and {"height", "width"} <= size.keys():
+                return f"{size['height']} × {size['width']} px"
+    return None
+
+
+def _total(content: Mapping[str, Any]) -> int | None:
+    for part, key in (("resolved", "total"), ("resolved", "images"), ("config", "images")):
+        value = content[part].get(key)
+        if isinstance(value, int):
+            return value
+    return None
