@@ -44,7 +44,7 @@ def train(
 ) -> TrainedRun:
     """Train a preset on data into a run folder; called again with the same words it continues, or is done at once.
 
-    `overrides` are the flags of `limner train PRESET`, such as images=200_000, size=64 or (64, 96), batch=32, lr_g=1e-4.
+    `overrides` are the flags of `limner train PRESET`, such as images=200_000, size=(64, 96), batch=32, lr_g=1e-4.
     Errors: UserError for what was mistaken.
     """
     prepare()

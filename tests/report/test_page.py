@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from limner.core.errors import UserError
+from limner.core.grids import grid
 from limner.core.runs import Run
-from limner.report import grid, refresh, story, write_report
+from limner.report import page, refresh, story, write_report
 
 HOSTILE = "<script>alert('1')</script> & \"$"
 
@@ -36,7 +37,9 @@ class Page(HTMLParser):
 def make_run(folder, sheets=8, lines=200, total=12_800, config=None):
     run = Run(folder)
     content = {"preset": "dcgan", "data": "digits", "settings": {"lr_d": 2e-4, "mirror": False}, **(config or {})}
-    run.write_config({"limner": "0.0.7", "config": content, "resolved": {"images": total, "engine": {"threads": 2}}})
+    data = {"count": 5000, "height": 28, "width": 28, "classes": []}
+    resolved = {"images": total, "data": data, "machine": {"threads": 2}, "torch": "2.9"}
+    run.write_config({"limner": "0.0.7", "config": content, "resolved": resolved})
     run.samples.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for i in range(sheets):
@@ -66,13 +69,13 @@ def full(tmp_path_factory):
 
 
 def test_the_page_asks_for_nothing_from_outside(full):
-    page = Page(full)
-    for _, attributes in page.tags:
+    seen = Page(full)
+    for _, attributes in seen.tags:
         for name in ("src", "srcset", "href", "xlink:href", "action", "data", "poster"):
             value = attributes.get(name, "#") or ""
             assert value.startswith(("data:image/webp;base64,", "#")) or value in ("timelapse.gif", "timelapse.webp")
-    assert not re.search(r"url\((?!#)|@import|https?://|<script|<link|\son\w+=", page.source)
-    policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert not re.search(r"url\((?!#)|@import|https?://|<script|<link|\son\w+=", seen.source)
+    policy = next(meta["content"] for meta in seen.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -87,24 +90,25 @@ def test_every_picture_is_embedded_and_described(full):
 def test_the_page_tells_the_run(full):
     text = Page(full).text
     for words in (
-        "digits", "dcgan", "Done", "12,800 images", "100 min", "1. discriminator has won", "at 6,400 images, 2 times",
-        "Lower --lr-d.", "continued from 3,200 images", "settings.lr_d", "0.0002", "engine.threads", "limner 0.0.7",
+        "dcgan", "Done", "12,800 images", "1 h 40 min", "1. discriminator has won", "at 6,400 images, 2 times",
+        "Lower --lr-d.", "continued from 3,200 images", "settings.lr_d", "0.0002", "machine.threads",
+        "limner 0.0.7 on PyTorch 2.9", "5,000 pictures", "28 × 28 px",
         "limner generate digits --count 64 --grid --out", "limner.load('digits').generate(count=16)",
         "There is no model file in the run folder yet",
     ):  # fmt: skip
         assert words in text
     assert (full.folder / "timelapse.gif").is_file() and (full.folder / "timelapse.webp").is_file()
-    assert 2 < len(re.findall("<svg", Page(full).source))
+    assert Page(full).source.count("<svg") == 2
 
 
 def test_a_run_without_anything_has_words_instead(tmp_path):
     run = Run(tmp_path)
     run.write_config({"limner": "0.1.0", "config": {"preset": "dcgan", "data": "digits"}, "resolved": {}})
     refresh(run)
-    page = Page(run)
-    assert not page.all("img")
+    seen = Page(run)
+    assert not seen.all("img")
     for words in ("Not begun", "No samples yet", "at least two sample sheets", "Nothing has been logged yet"):
-        assert words in page.text
+        assert words in seen.text
 
 
 def test_names_and_values_are_escaped(tmp_path):
@@ -117,10 +121,10 @@ def test_names_and_values_are_escaped(tmp_path):
     say(run, kind="health", images=320, word=HOSTILE, advice=HOSTILE)
     say(run, kind="event", images=320, text=HOSTILE)
     write_report(run)
-    page = Page(run)
-    assert not page.all("script") and not page.all("i")[1:]  # one i is the progress bar
-    assert "<i>evil & 'co'" in page.text
-    assert page.text.count(HOSTILE) > 6
+    seen = Page(run)
+    assert not seen.all("script") and not seen.all("i")[1:]  # one i is the progress bar
+    assert "<i>evil & 'co'" in seen.text
+    assert seen.text.count(HOSTILE) > 6
 
 
 def test_damaged_pieces_are_left_out(tmp_path):
@@ -139,13 +143,15 @@ def test_nothing_to_report_and_progress(tmp_path):
     assert "Nothing to report" in text and "In progress" in text and "3,200 of 12,800 images" in text
 
 
-def test_size_of_a_long_noisy_run(tmp_path):
-    run = make_run(tmp_path, 48, 2000)
-    rng = np.random.default_rng(1)
-    for sheet in run.sample_sheets():
-        grid(rng.integers(0, 256, (64, 28, 28, 1), dtype=np.uint8)).save(sheet)
+def test_a_time_lapse_that_is_too_large_is_only_linked(tmp_path, monkeypatch):
+    run = make_run(tmp_path, 8, 2000)  # noise, the worst of pictures
     refresh(run)
     assert run.report_file.stat().st_size < 3_000_000
+    animated = Page(run).all("img")[1]["src"]
+    monkeypatch.setattr(page, "PICTURES", len(animated))
+    write_report(run)
+    assert "too large for this page" in Page(run).text
+    assert len(Page(run).all("img")[1]["src"]) < len(animated) / 4
 
 
 def test_no_run_is_said_in_words(tmp_path):

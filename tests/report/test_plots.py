@@ -22,6 +22,13 @@ def test_groups_have_titles_in_a_fixed_order():
     assert list(plot_groups(long_run(50))) == ["Losses", "Accuracies", "Learning rates", "Speed", "Penalty", "FID"]
 
 
+def test_the_discriminator_comes_first_in_every_plot():
+    lines = [log(i, **{"lr/G": 1.0, "lr/D": 1.0, "accuracy/fake": 1.0, "accuracy/real": 1.0}) for i in range(3)]
+    plots = plot_groups(lines)
+    assert plots["Learning rates"].index(">discriminator<") < plots["Learning rates"].index(">generator<")
+    assert plots["Accuracies"].index(">real pictures<") < plots["Accuracies"].index(">fake pictures<")
+
+
 def test_svgs_take_the_pages_colour_and_width():
     for svg in plot_groups(long_run()).values():
         root = ElementTree.fromstring(svg)

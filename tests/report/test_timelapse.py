@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from limner.core.errors import UserError
-from limner.report import grid, write_timelapse
+from limner.core.grids import grid
+from limner.report import write_timelapse
 from limner.report.timelapse import LONGEST, caption, frame_times
 
 

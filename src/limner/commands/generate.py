@@ -45,7 +45,7 @@ def generate(command: Generate) -> list[Path]:
     first_torch_call()
     from limner.inference import load
     from limner.inference.pictures import join, save_png
-    from limner.report import timelapse
+    from limner.report import write_animation
 
     if command.count < 1:
         raise UserError(f"--count {command.count}: expected at least 1")
@@ -53,7 +53,7 @@ def generate(command: Generate) -> list[Path]:
     if command.interpolate is not None:
         pictures = pipeline.interpolate(command.seed, command.seed + 1, command.interpolate, command.truncation)
         written = pictures.save(command.out)
-        written += timelapse.write_animation(pictures.pil(), command.out / "interpolation")
+        written += write_animation(pictures.pil(), command.out / "interpolation")
     else:
         written, parts = [], []
         seeds = range(command.seed, command.seed + command.count)

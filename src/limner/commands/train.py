@@ -73,7 +73,7 @@ def train(command: Train) -> Run:
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
-            run.rewind_metrics(clock.images)
+            run.rewind(clock.images)
             _greet(command, run, store, training)
         if not clock.done:
             _fit(command, run, store, training, checkpoints)

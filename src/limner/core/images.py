@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from limner.core.config import Size
 from limner.core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 MAX_PIXELS = 512_000_000  # a picture above this is taken for a decompression bomb
@@ -24,12 +26,12 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow itself raises at twice this n
 
 def to_float(pixels: Tensor) -> Tensor:
     """Turn uint8 pixels [0, 255] into float32 [-1, 1]."""
-    return pixels.to(torch.float32).div_(127.5).sub_(1.0)
+    return pixels.float().div_(127.5).sub_(1.0)
 
 
 def to_uint8(pictures: Tensor) -> Tensor:
     """Turn float pictures in [-1, 1] into uint8 [0, 255], rounded to nearest; what lies outside is clipped."""
-    return pictures.detach().float().add(1.0).mul(127.5).round().clamp_(0, 255).to(torch.uint8)
+    return pictures.detach().float().add(1.0).mul(127.5).round().clamp_(0, 255).byte()
 
 
 def to_arrays(pictures: Tensor) -> np.ndarray:

@@ -82,11 +82,15 @@ class Run:
                 except ValueError:
                     return
 
-    def rewind_metrics(self, images: int) -> None:
-        """Drop what a killed process logged after its last checkpoint: it is about to happen again."""
-        kept = [line for line in self.metrics() if line["images"] <= images]
-        if self.metrics_file.is_file():
-            files.write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+    def rewind(self, images: int) -> None:
+        """Clear away what a killed process left after its last checkpoint: it is about to happen again."""
+        for folder in (self.folder, self.samples, self.checkpoints):
+            files.remove_leftovers(folder)
+        lines = list(self.metrics())
+        kept = [line for line in lines if line["images"] <= images]
+        content = "".join(json.dumps(line) + "\n" for line in kept)
+        if self.metrics_file.is_file() and self.metrics_file.read_text(encoding="utf-8") != content:
+            files.write_text(self.metrics_file, content)
 
     def sample_sheets(self) -> list[Path]:
         """The sample sheets in the order of training."""

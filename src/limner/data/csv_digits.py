@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ def read_pictures(path: Path, label: int = 0) -> tuple[np.ndarray, np.ndarray | 
 
     Errors: UserError naming the row that is wrong.
     """
-    with unpacked(path) as file:
-        first = [name.strip(' \r\n"').lower() for name in file.readline().decode("utf-8-sig", "replace").split(",")]
+    with _text(path) as lines:
+        first = [name.strip(' "').lower() for name in lines.readline().strip().split(",")]
     columns, header = len(first), not all(map(_is_number, first))
     side = math.isqrt(columns)
     labelled = side * side == columns - 1
@@ -58,16 +59,15 @@ def read_pictures(path: Path, label: int = 0) -> tuple[np.ndarray, np.ndarray | 
 
 def _table(path: Path, columns: int, header: bool) -> np.ndarray:
     try:
-        with unpacked(path) as file, warnings.catch_warnings():
+        with _text(path) as lines, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a file without rows
-            lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
             table = np.loadtxt(lines, dtype=np.uint8, delimiter=",", comments=None, skiprows=int(header), ndmin=2)
         if len(table) and table.shape[1] == columns:
             return table
     except ValueError:
         pass
-    with unpacked(path) as file:  # to say which row is wrong, or because the numbers are written as 12.0
-        return _table_slowly(path, io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace"), columns, header)
+    with _text(path) as lines:  # to say which row is wrong, or because the numbers are written as 12.0
+        return _table_slowly(path, lines, columns, header)
 
 
 def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) -> np.ndarray:
@@ -85,6 +85,12 @@ def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) 
     if not rows:
         raise UserError(f"{path} holds no pictures: there is no row of numbers in it.")
     return np.stack(rows)
+
+
+@contextlib.contextmanager
+def _text(path: Path) -> Iterator[io.TextIOWrapper]:
+    with unpacked(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as lines:
+        yield lines
 
 
 def _is_number(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ class Batches(Dataset[dict[str, Tensor]]):
 
     def __init__(self, store: Store, sampler: Sampler, mirror: bool = False) -> None:
         self.pixels = np.asarray(store.pixels)  # (N, C, H, W)
-        self.path = Path(str(store.pixels.filename)) if isinstance(store.pixels, np.memmap) else None
+        mapped = isinstance(store.pixels, np.memmap) and isinstance(store.pixels.base, mmap.mmap)  # whole, not a slice
+        self.path = Path(str(store.pixels.filename)) if mapped else None
         self.shared: Tensor | None = None
         self.labels = store.labels
         self.size = store.size

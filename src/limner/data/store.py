@@ -82,12 +82,14 @@ class Store:
         if found is not None:
             pixels, index = found
             return _store(source, pixels, Size(*index["size"]), index["channels"], index["skipped"])
+        progress = progress or _quiet
+        progress(0, len(source))
         size = size or _natural_size(source)
         channels = channels or _common_channels(source)
         load = Size(round(size.height * crop), round(size.width * crop))
         shape = (len(source), channels, load.height, load.width)
         skipped: Skipped = []
-        rows = _decode(source, channels, load, skipped, progress or (lambda done, total: None))
+        rows = _decode(source, channels, load, skipped, progress)
         if source.array is not None and math.prod(shape) <= IN_MEMORY:
             if source.array.shape[1:] == (load.height, load.width, channels):
                 pixels = np.ascontiguousarray(source.array.transpose(0, 3, 1, 2))
@@ -102,6 +104,10 @@ class Store:
             index = {"fingerprint": source.fingerprint, "asked": asked, "size": [size.height, size.width]}
             pixels = kept.write(rows, shape, {**index, "channels": channels, "skipped": skipped})
         return _store(source, pixels, size, channels, skipped)
+
+
+def _quiet(done: int, total: int) -> None:
+    pass
 
 
 def _store(source: Source, pixels: np.ndarray, size: Size, channels: int, skipped: Skipped) -> Store:
@@ -144,7 +150,7 @@ def _natural_size(source: Source) -> Size:
     if source.natural_size is not None:
         return source.natural_size
     if not source.sizes:  # are all broken, or only those that were looked at?
-        collections.deque(_decode(source, 3, Size(64, 64), [], lambda done, total: None), maxlen=0)
+        collections.deque(_decode(source, 3, Size(64, 64), [], _quiet), maxlen=0)
         raise UserError("the pictures' size cannot be told, as all that were looked at are broken: give it by --size.")
     small, large = source.sizes[0], source.sizes[-1]
     raise UserError(

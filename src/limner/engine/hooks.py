@@ -164,7 +164,7 @@ class Save:
         training.rollbacks += 1
         training.update.lr_scale *= 0.5
         if training.ranks.first:
-            self.journal.run.rewind_metrics(training.clock.images)
+            self.journal.run.rewind(training.clock.images)
         self.journal.write(
             "health",
             training,

@@ -39,7 +39,7 @@ class Training:
         self.update = Updater(method.groups, method.nets, clock, machine.fused)
         self.ledger = Ledger()
         self.seconds = 0.0
-        self.mark = (0, 0.0)
+        self.mark: tuple[int, float] = (0, 0.0)
         """images and seconds when speed was last measured"""
         self.rollbacks = 0
 

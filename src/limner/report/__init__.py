@@ -1,7 +1,6 @@
-"""What a person looks at: sheets of samples, the time-lapse, plots and one page per run; it only reads run folders."""
+"""What a person looks at: the time-lapse, plots and one page per run; reads a run folder, never trains."""
 
-from limner.report.grids import grid
 from limner.report.page import refresh, write_report
-from limner.report.timelapse import write_timelapse
+from limner.report.timelapse import write_animation, write_timelapse
 
-__all__ = ["grid", "refresh", "write_report", "write_timelapse"]
+__all__ = ["refresh", "write_animation", "write_report", "write_timelapse"]

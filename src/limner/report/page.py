@@ -26,7 +26,7 @@ from limner.report.timelapse import caption, open_sheet, write_timelapse
 
 STRIP = 6  # sheets that show the run at a glance
 LARGE, SMALL = 1280, 320  # longest side of the last sheet and of those on the strip, in pixels
-EMBEDDED = 1_800_000  # bytes of a time-lapse that the page carries; a larger one is only linked
+PICTURES = 2_600_000  # bytes of all embedded pictures; a time-lapse for which no room is left is only linked
 
 
 def refresh(run: Run) -> Path:
@@ -51,15 +51,19 @@ def write_report(run: Run) -> Path:
     newest = int(last.stem) if last is not None and last.stem.isdecimal() else 0
     config = content["config"]
     name = run.folder.resolve().name
+    sheet = _figure(last_picture, LARGE, caption(last)) if last and last_picture else None
+    strip = _strip(sheets)
+    room = PICTURES - sum(len(figure["uri"]) for figure in [sheet, *strip] if figure)
     values = {
         "name": name,
         "preset": config.get("preset", "?"),
         "data": story.plain(config.get("data")),
+        "count": story.picture_count(content),
         "size": story.picture_size(content),
         "progress": story.progress(content, lines, newest),
-        "sheet": _figure(last_picture, LARGE, caption(last)) if last and last_picture else None,
-        "timelapse": _timelapse(run.folder, last_picture),
-        "strip": _strip(sheets),
+        "sheet": sheet,
+        "timelapse": _timelapse(run.folder, last_picture, room),
+        "strip": strip,
         "plots": [
             {"title": title, "subtitle": plots.subtitle(title), "svg": Markup(svg)}
             for title, svg in plots.plot_groups(lines).items()
@@ -71,7 +75,7 @@ def write_report(run: Run) -> Path:
         "has_model": run.model_file.is_file(),
         "shell_name": subprocess.list2cmdline([name]) if os.name == "nt" else shlex.quote(name),
         "python_name": repr(name),
-        "trained_with": content.get("limner", "unknown"),
+        "trained_with": _trained_with(content),
         "versions": _versions(),
         "written": datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         "duration": story.duration,
@@ -106,25 +110,35 @@ def _figure(picture: Image.Image, longest: int, words: str) -> dict[str, Any]:
     return {"uri": _data_uri(buffer.getvalue()), "width": picture.width, "height": picture.height, "words": words}
 
 
-def _timelapse(folder: Path, last: Image.Image | None) -> dict[str, Any] | None:
+def _timelapse(folder: Path, last: Image.Image | None, room: int) -> dict[str, Any] | None:
     path = folder / "timelapse.webp"
     first = open_sheet(path) if path.is_file() else None
     if first is None or last is None:
         return None
-    content = path.read_bytes()
-    whole = len(content) <= EMBEDDED
     still = _figure(last, max(first.size), "")["uri"]  # shown to who asked the system for less motion, and on paper
-    uri = _data_uri(content) if whole else still
-    return {"uri": uri, "still": still, "width": first.width, "height": first.height, "whole": whole}
+    uri = _data_uri(path.read_bytes())
+    whole = len(uri) + len(still) <= room
+    return {
+        "uri": uri if whole else still,
+        "still": still,
+        "whole": whole,
+        "width": first.width,
+        "height": first.height,
+    }
 
 
 def _data_uri(content: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 
+def _trained_with(content: dict[str, Any]) -> str:
+    torch = content["resolved"].get("torch")
+    return f"limner {content.get('limner', 'of unknown version')}" + (f" on PyTorch {torch}" if torch else "")
+
+
 def _versions() -> list[str]:
     found = [f"limner {VERSION}"]
-    for name, title in (("torch", "PyTorch"), ("pillow", "Pillow"), ("matplotlib", "Matplotlib")):
+    for name, title in (("pillow", "Pillow"), ("matplotlib", "Matplotlib")):
         try:
             found.append(f"{title} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

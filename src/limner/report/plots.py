@@ -47,10 +47,12 @@ def plot_groups(lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     lines = list(lines)
     marks = _marks(lines)
     groups: dict[str, dict[str, Curve]] = {}
-    for key, curve in _curves(lines).items():
+    known = list(NAMES)  # first and in this order, so that D has the same colour in every plot
+    curves = _curves(lines)
+    for key in sorted(curves, key=lambda key: [*known, key.rpartition("/")[2]].index(key.rpartition("/")[2])):
         prefix, _, name = key.partition("/")
         group = key if prefix == "metric" else prefix
-        groups.setdefault(group, {})[name or prefix] = curve
+        groups.setdefault(group, {})[name or prefix] = curves[key]
     order = [*(key for key in GROUPS if key in groups), *(key for key in groups if key not in GROUPS)]
     return {_title(group): _plot(group, groups[group], marks) for group in order}
 

@@ -114,16 +114,22 @@ def duration(seconds: float) -> str:
 
 def picture_size(content: Mapping[str, Any]) -> str | None:
     """The pictures' height and width, when the run has settled them."""
-    for part in (content["resolved"], content["config"]):
-        for size in (part.get("spec"), part.get("size")):
-            if isinstance(size, Mapping) and {"height", "width"} <= size.keys():
-                return f"{size['height']} × {size['width']} px"
+    for size in (content["resolved"].get("data"), content["config"].get("size")):
+        if isinstance(size, Mapping) and {"height", "width"} <= size.keys():
+            return f"{size['height']} × {size['width']} px"
     return None
 
 
+def picture_count(content: Mapping[str, Any]) -> str:
+    """How many pictures the run learns from, in words; empty when it has not counted them."""
+    data = content["resolved"].get("data")
+    count = data.get("count") if isinstance(data, Mapping) else None
+    return f"{count:,} pictures" if isinstance(count, int) else ""
+
+
 def _total(content: Mapping[str, Any]) -> int | None:
-    for part, key in (("resolved", "total"), ("resolved", "images"), ("config", "images")):
-        value = content[part].get(key)
+    for part in ("resolved", "config"):
+        value = content[part].get("images")
         if isinstance(value, int):
             return value
     return None

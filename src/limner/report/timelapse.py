@@ -14,7 +14,7 @@ from limner.core import files
 
 LONGEST = 480  # frames above this are shrunk: what a README shows, and a GIF of noise at 640 px takes twice the bytes
 GREYS = 64  # of a grey GIF: nobody sees the rest, and it halves the file
-WEBP_BYTES = 1_400_000  # the page embeds the WebP; quality falls until it fits
+WEBP_BYTES = 1_500_000  # the page embeds the WebP: above this it is made anew with the second quality
 QUALITIES = (70, 35)
 STRIP, TEXT, BAR, BAR_DONE = 24, 205, 60, 150  # greys of the caption's strip, its words, and the progress line
 SLOWEST, QUICKEST = 700, 50  # milliseconds of a frame: two frames need no three seconds, and browsers slow what is < 20
@@ -42,6 +42,14 @@ def write_timelapse(
     frames = [_frame(picture, word, i / last, size) for i, (picture, word) in enumerate(pictures)]
     durations = frame_times(len(frames), seconds, hold)
 
+    return write_animation(frames, out_stem, durations)
+
+
+def write_animation(frames: Sequence[Image.Image], out_stem: Path, durations: Sequence[int] | int = 60) -> list[Path]:
+    """Write pictures of one size and mode, L or RGB, as an endless GIF and WebP; return their paths.
+
+    `durations` are milliseconds, of each frame or of all. Errors: UserError when the place cannot be written.
+    """
     gif, webp = (out_stem.with_name(f"{out_stem.name}.{kind}") for kind in ("gif", "webp"))
     files.write_bytes(gif, _encode([_reduce(frame) for frame in frames], durations, format="GIF"))
     coloured = [frame.convert("RGB") for frame in frames]
@@ -112,7 +120,8 @@ def _reduce(frame: Image.Image) -> Image.Image:
     return frame.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)  # 20 times faster than the default
 
 
-def _encode(frames: list[Image.Image], durations: list[int], **options: Any) -> bytes:
+def _encode(frames: list[Image.Image], durations: Sequence[int] | int, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    frames[0].save(buffer, save_all=True, append_images=frames[1:], duration=durations, loop=0, **options)
+    times = durations if isinstance(durations, int) else list(durations)
+    frames[0].save(buffer, save_all=True, append_images=frames[1:], duration=times, loop=0, **options)
     return buffer.getvalue()

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from limner.report import grid
-from limner.report.grids import MAT
+from limner.core.grids import MAT, grid
 
 
 def numbered(count, height, width, channels):

@@ -1,0 +1,36 @@
+"""What all tests share: tiny versions of every preset, tiny pictures, the folder of real data where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from limner.core.environment import prepare
+
+prepare()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that LIMNER_DATA names, with data/mnist, data/faces and so on below it."""
+    folder = os.environ.get("LIMNER_DATA")
+    if not folder:
+        pytest.skip("LIMNER_DATA does not say where the real data is")
+    return Path(folder) / "data"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 colour pictures of 40x40 px: discs of different colours and places."""
+    folder = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    y, x = np.mgrid[:40, :40]
+    for i in range(24):
+        centre, colour = draw.uniform(12, 28, 2), draw.integers(60, 255, 3)
+        disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 81
+        Image.fromarray((disc[..., None] * colour).astype(np.uint8)).save(folder / f"{i:02}.png")
+    return folder

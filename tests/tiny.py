@@ -1,0 +1,89 @@
+"""Every preset at a size that trains in a second, and what two runs must have in common to be the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from limner import presets
+from limner.commands.train import Train
+from limner.core.config import TrainConfig
+from limner.core.runs import Run
+from limner.engine.state import Checkpoints
+from limner.presets.overlay import overlay
+
+PRESETS = presets.PRESETS.names()
+SIZE = 32
+BATCH = 8
+
+
+def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: Any) -> TrainConfig:
+    """Shrink a preset: 32 px, a sixteenth of the filters, batches of 8."""
+    full = presets.get(preset)
+    small = {"size": SIZE, "batch": BATCH, "images": images, "epochs": None, "data": str(data), "ema": 20, "threads": 1}
+    settings = {field.name: getattr(full.settings, field.name) for field in dataclasses.fields(full.settings)}
+    if settings.get("widths"):
+        small["widths"] = tuple(max(4, width // 16) for width in settings["widths"])
+    if "filters" in settings:
+        small["filters"] = 4
+    return overlay(full, **{**small, **overrides})[0]
+
+
+def command(preset: str, data: Path | str, out: Path, images: int = 8 * BATCH, **overrides: Any) -> Train:
+    """The command that trains a shrunk preset quietly."""
+    keep = {name: overrides.pop(name) for name in ("save_every", "workers", "frames", "keep") if name in overrides}
+    return Train(config(preset, data, images, **overrides), out, _keep(**keep), show="quiet")
+
+
+def flags(train: Train) -> list[str]:
+    """The same command in words, for a process of its own."""
+    config, settings = train.config, train.config.settings
+    words = ["train", config.preset, "--out", str(train.out), "--data", config.data, "--size", str(config.size)]
+    words += ["--batch", str(config.batch), "--images", str(config.images), "--ema", str(config.ema)]
+    words += ["--threads", str(config.engine.threads), "--show", "quiet"]
+    if settings.widths:
+        words += ["--widths", *map(str, settings.widths)]
+    words += ["--filters", str(settings.filters)]
+    keep = train.keep
+    words += ["--frames", str(keep.frames), "--keep", str(keep.keep)]
+    words += ["--save-every", str(keep.save_every)] if keep.save_every else []
+    words += ["--workers", str(keep.workers)] if keep.workers is not None else []
+    return words
+
+
+def fingerprint(folder: Path) -> dict[str, Any]:
+    """Everything that two equal runs must share to the last bit: state, model, sample sheets, metrics."""
+    run = Run(folder)
+    content = Checkpoints(run.checkpoints).latest()
+    assert content is not None, f"{folder} has no checkpoint"
+    state = torch.load(__import__("io").BytesIO(content), weights_only=True)
+    state.pop("seconds")
+    lines = [
+        {key: value for key, value in line.items() if key not in ("seconds", "speed")}
+        for line in run.metrics()
+        if line["kind"] == "log"
+    ]
+    sheets = {path.name: path.read_bytes() for path in run.sample_sheets()}
+    return {"state": state, "model": load_file(run.model_file), "metrics": lines, "sheets": sheets}
+
+
+def differences(a: Any, b: Any, where: str = "") -> list[str]:
+    """Where two nested values differ in any bit."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return [] if a.dtype == b.dtype and torch.equal(a, b) else [where]
+    if isinstance(a, dict) and isinstance(b, dict):
+        missing = [f"{where}/{key} is in one only" for key in a.keys() ^ b.keys()]
+        return missing + [d for key in a.keys() & b.keys() for d in differences(a[key], b[key], f"{where}/{key}")]
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{where}[{i}]")]
+    return [] if a == b else [where]
+
+
+def _keep(**values: Any) -> Any:
+    from limner.core.config import KeepConfig
+
+    return KeepConfig(**values)
