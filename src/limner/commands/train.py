@@ -58,6 +58,8 @@ def train(command: Train) -> Run:
     from limner.engine.training import Training
 
     config, run = command.config, Run(command.out)
+    if min(config.batch, command.keep.frames, command.keep.keep) < 1 or config.ema < 0:
+        raise UserError("--batch, --frames and --keep are at least 1, --ema at least 0")
     with ranks(config.engine.device) as here:
         here.share(config.batch)
         earlier = from_first(_earlier(run, config) if here.first else None)
@@ -158,12 +160,20 @@ def _earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
 
 
 def _open_data(command: Train, run: Run, here: Ranks) -> Store:
-    from limner import data
+    import torch
+
+    from limner import data, methods
+    from limner.core.contract import Spec
     from limner.data.store import Store
     from limner.engine.distributed import barrier
 
     config = command.config
     source = data.open(config.data)
+    size = config.size or source.natural_size
+    if size is not None:
+        with torch.device("meta"):  # a size that does not fit is refused before hours of decoding
+            spec = Spec(config.channels or 3, size.height, size.width, source.classes)
+            methods.build(config.method, config.settings, spec)
     if not here.first:
         barrier()  # the first process decodes, the others find what it has left
     with TrainingDisplay("reading pictures", len(source), 0, command.show if here.first else "quiet") as display:
