@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 import tiny
 from limner.cli import COMMANDS, main
 from limner.commands.train import train
 from limner.core.runs import Run
-from PIL import Image
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "flags.txt"
 
@@ -21,7 +22,7 @@ SNAPSHOT = Path(__file__).parent / "snapshots" / "flags.txt"
 def flags_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     with pytest.raises(SystemExit):
         main([*words, "--help"])
-    return re.findall(r"^[│|] (-.*?)(?:  |\s*[│|]$)", capsys.readouterr().out, re.MULTILINE)
+    return re.findall(r"^[│ ] {1,2}(--?\w.*?)(?:  |\s*│?$)", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_flags_are_those_of_the_snapshot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import limner
 import pytest
+
+import limner
 
 ROOT = Path(limner.__file__).parent
 LAYERS = [
@@ -19,7 +20,13 @@ LAYERS = [
     {"nets", "losses", "presets"},
     {"core"},
 ]
-SIDEWAYS = {("inference", "methods"), ("export", "inference"), ("cli", "flags"), ("__init__", "api"), ("__main__", "cli")}
+SIDEWAYS = {
+    ("inference", "methods"),
+    ("export", "inference"),
+    ("cli", "flags"),
+    ("__init__", "api"),
+    ("__main__", "cli"),
+}
 OPTIONAL = ("studio", "export", "report", "faces")
 
 

@@ -175,6 +175,8 @@ def test_a_method_as_the_page_writes_it_trains_resumes_and_generates(tmp_path: P
     assert run.read_config()["config"]["settings"]["width"] == 512
     assert [line["images"] for line in run.metrics() if line["kind"] == "log"] == [8, 16, 24, 32]
     assert train(words, run.folder).sample_sheets()
+    told = (DOCS / "run-folder.md").read_text(encoding="utf-8")
+    assert not [path.name for path in run.folder.iterdir() if f"`{path.name}" not in told]
     made = limner.load(run.folder).generate(count=3)
     assert made.array.shape == (3, 12, 12, 1)
 
@@ -216,6 +218,15 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_the_readme_lists_the_presets_as_they_are() -> None:
     reference, text = _module("reference"), (ROOT / "README.md").read_text(encoding="utf-8")
     assert "\n".join(reference.preset_rows()) in text
+
+
+def test_pages_name_every_format_and_every_folder_of_the_code() -> None:
+    from limner.data import SOURCES
+
+    formats, design = ((DOCS / name).read_text(encoding="utf-8") for name in ("data.md", "design.md"))
+    assert not [name for name in SOURCES.entries if f"| `{name}` |" not in formats]
+    folders = [path.parent.name for path in (ROOT / "src/limner").glob("*/__init__.py")]
+    assert not [name for name in folders if f"`{name}`" not in design]
 
 
 def test_links_between_files_lead_somewhere() -> None:

@@ -78,10 +78,15 @@ def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) 
         fields = line.strip().split(",")
         if len(fields) != columns:
             raise UserError(f"{path}: row {row:,} has {len(fields):,} columns, but row 1 has {columns:,}.")
-        wrong = next((field for field in fields if not (_is_number(field) and float(field) in range(256))), None)
-        if wrong is not None:
+        try:
+            numbers = np.array(list(map(float, fields)))
+        except ValueError:
+            numbers = np.array([float(field) if _is_number(field) else np.nan for field in fields])
+        good = (numbers >= 0) & (numbers <= 255) & (numbers == np.rint(numbers))
+        if not good.all():
+            wrong = fields[int(np.argmin(good))]
             raise UserError(f"{path}: row {row:,} holds {wrong!r}; expected whole numbers from 0 to 255.")
-        rows.append(np.array(fields, dtype=np.float64).astype(np.uint8))
+        rows.append(numbers.astype(np.uint8))
     if not rows:
         raise UserError(f"{path} holds no pictures: there is no row of numbers in it.")
     return np.stack(rows)

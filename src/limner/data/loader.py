@@ -31,8 +31,9 @@ class Batches(Dataset[dict[str, Tensor]]):
 
     def __init__(self, store: Store, sampler: Sampler, mirror: bool = False) -> None:
         self.pixels = np.asarray(store.pixels)  # (N, C, H, W)
-        mapped = isinstance(store.pixels, np.memmap) and isinstance(store.pixels.base, mmap.mmap)  # whole, not a slice
-        self.path = Path(str(store.pixels.filename)) if mapped else None
+        self.path: Path | None = None
+        if isinstance(store.pixels, np.memmap) and isinstance(store.pixels.base, mmap.mmap):  # whole, not a slice
+            self.path = Path(str(store.pixels.filename))
         self.shared: Tensor | None = None
         self.labels = store.labels
         self.size = store.size

@@ -102,7 +102,8 @@ class Store:
                 raise _too_few(len(pixels), skipped)
         else:
             index = {"fingerprint": source.fingerprint, "asked": asked, "size": [size.height, size.width]}
-            pixels = kept.write(rows, shape, {**index, "channels": channels, "skipped": skipped})
+            index |= {"channels": channels, "skipped": skipped}  # a list that fills while the rows are written
+            pixels = kept.write(rows, shape, index)
         return _store(source, pixels, size, channels, skipped)
 
 
