@@ -74,10 +74,10 @@ def test_lengths_and_sizes_as_people_write_them(
     common = ["train", "dcgan", "--data", str(pictures), "--filters", "4", "--batch", "8", "--show", "quiet"]
     assert main([*common, "--out", str(tmp_path / "a"), "--images", "0.032k", "--size", "16x32"]) == 0
     config = Run(tmp_path / "a").read_config()
-    assert config["resolved"]["images"] == 32
+    assert config["resolved"]["total"] == 32
     assert (config["resolved"]["data"]["height"], config["resolved"]["data"]["width"]) == (16, 32)
     assert main([*common, "--out", str(tmp_path / "b"), "--epochs", "2", "--size", "16"]) == 0
-    assert Run(tmp_path / "b").read_config()["resolved"]["images"] == 48
+    assert Run(tmp_path / "b").read_config()["resolved"]["total"] == 48
     both = [*common, "--out", str(tmp_path / "c"), "--epochs", "2", "--images", "5", "--size", "16"]
     assert "give one of them" in refused(both, capsys)
 
@@ -115,6 +115,14 @@ def test_changed_data_is_refused(pictures: Path, tmp_path: Path, capsys: pytest.
     assert "count: 24 -> 23" in refused(tiny.flags(command), capsys)
 
 
+def test_a_copied_set_is_the_same_set(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = tiny.command("dcgan", pictures, tmp_path / "run")
+    train(command)
+    shutil.copytree(pictures, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    words = tiny.flags(tiny.command("dcgan", tmp_path / "elsewhere", tmp_path / "run"))
+    assert main(words) == 0, capsys.readouterr().err
+
+
 def test_more_workers_or_frames_are_no_other_experiment(run: Path, pictures: Path) -> None:
     assert main(tiny.flags(tiny.command("dcgan", pictures, run, frames=3, keep=1))) == 0
 
@@ -137,12 +145,17 @@ def test_bad_data_and_sizes(pictures: Path, tmp_path: Path, capsys: pytest.Captu
         return answer
 
     assert "try --size 48x48" in attempt("--size", "50")
-    assert "say how long to train" in attempt("--size", "16", "--images", "0")
+    assert "--images 0: expected a number above 0" in attempt("--size", "16", "--images", "0")
+    assert "--seed -1: expected 0 or more" in attempt("--size", "16", "--seed", "-1")
+    assert "--filters 0: expected a number above 0" in attempt("--size", "16", "--filters", "0")
+    assert "--beta1 1" in attempt("--size", "16", "--beta1", "1")
+    assert "--lr-g nan" in attempt("--size", "16", "--lr-g", "nan")
     assert "no such file or folder" in attempt(data=tmp_path / "absent").lower()
     (tmp_path / "empty").mkdir()
     assert "is empty: expected files that end in" in attempt(data=tmp_path / "empty")
     assert "1 widths but 2 strides" in attempt("--size", "16", "--widths", "8", "--strides", "2", "2")
-    assert "at least 1" in attempt("--size", "16", "--batch", "0")
+    assert "--batch 0" in attempt("--size", "16", "--batch", "0")
+    assert "--workers -1" in attempt("--size", "16", "--workers", "-1")
     assert "--crop 0.5" in attempt("--size", "16", "--crop", "0.5")
     assert "trains D and G equally often" in attempt("--size", "16", "--update", "simultaneous", "--d-per-g", "2")
 

@@ -6,7 +6,7 @@ import base64
 import html
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from limner.core.environment import prepare
 from limner.core.runs import Run
@@ -40,7 +40,12 @@ class TrainedRun(PathLike[str]):
 
 
 def train(
-    preset: str, *, out: str | PathLike[str], data: str | PathLike[str] = "digits", show: str = "auto", **overrides: Any
+    preset: str,
+    *,
+    out: str | PathLike[str],
+    data: str | PathLike[str] = "digits",
+    show: Literal["auto", "json", "quiet"] = "auto",
+    **overrides: Any,
 ) -> TrainedRun:
     """Train a preset on data into a run folder; called again with the same words it continues, or is done at once.
 
@@ -53,7 +58,7 @@ def train(
     from limner.presets.overlay import overlay
 
     config, keep = overlay(presets.get(preset), data=str(data), **overrides)
-    run = command.train(command.Train(config, Path(out), keep, show))  # pyright: ignore[reportArgumentType]
+    run = command.train(command.Train(config, Path(out), keep, show))
     return TrainedRun(run.folder)
 
 
@@ -68,10 +73,3 @@ def load(path: str | PathLike[str], device: str = "cpu") -> Pipeline:
 def generate(path: str | PathLike[str], count: int = 16, seed: int = 0, **options: Any) -> Pictures:
     """Make pictures with the model at `path`; `options` are those of `Pipeline.generate`."""
     return load(path).generate(count=count, seed=seed, **options)
-
-
-def report(path: str | PathLike[str]) -> Path:
-    """Make the page of a run anew and return its path."""
-    from limner.commands import report as command
-
-    return command.report(command.Report(Path(path)))

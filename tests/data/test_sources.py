@@ -61,7 +61,11 @@ def test_the_fingerprint_tells_changed_pictures(kind: str, tmp_path: Path) -> No
     first = data.open(str(path)).fingerprint
     assert data.open(str(path)).fingerprint == first
     if kind == "folder":
+        before = data.open(str(path)).stamp
         os.utime(path / "0" / "0000.png", ns=(1, 1))
+        assert data.open(str(path)).fingerprint == first, "a copy without its times is the same set"
+        assert data.open(str(path)).stamp != before, "but what was decoded is not trusted"
+        (path / "0" / "0000.png").write_bytes(b"other")
     elif kind == "csv":
         path.write_text(path.read_text().replace("\n0,", "\n1,", 1))
     else:

@@ -15,6 +15,7 @@ from limner.core import images
 from limner.core.config import Size
 from limner.core.errors import UserError
 from limner.data import store as module
+from limner.data.cache import Cache
 from limner.data.folder import Folder
 from limner.data.store import Store
 
@@ -161,6 +162,13 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError, match=r"only 0\.00 GB are free"):
         build(root, cache)
     assert list(cache.iterdir()) == []
+
+
+def test_the_file_may_hold_fewer_pictures_than_were_announced(tmp_path: Path) -> None:
+    for announced in (5, 10, 100_000):  # the header keeps its length however many digits the count has
+        written = Cache(tmp_path).write(iter(pixels(4)), (announced, SIDE, SIDE, 1), {})
+        assert np.array_equal(written, pixels(4))
+        del written
 
 
 def test_the_index_tells_what_was_asked_and_found(tmp_path: Path) -> None:

@@ -97,21 +97,22 @@ def test_a_fair_fight_is_no_finding() -> None:
 def test_collapse_needs_variety_that_fell() -> None:
     health = Health(real())
     pictures = real()
-    assert not health.see_samples(pictures)
+    assert not health.see_samples(pictures, 5_000)
     one = np.repeat(pictures[:1], 32, axis=0)
-    assert [finding.word for finding in health.see_samples(one)] == ["generator collapsed"]
+    assert [finding.word for finding in health.see_samples(one, 5_000)] == ["generator collapsed"]
     fresh = Health(real())
-    assert not fresh.see_samples(one), "samples that never had variety have not collapsed"
+    assert not fresh.see_samples(one, 5_000), "samples that never had variety have not collapsed"
 
 
 def test_flat_and_saturated_outputs() -> None:
     health = Health(real())
     flat = np.full((32, 1, 8, 8), 128, np.uint8)
-    words = [finding.word for _ in range(Health.FLAT_FOR) for finding in health.see_samples(flat)]
+    words = [finding.word for _ in range(Health.FLAT_FOR) for finding in health.see_samples(flat, 5_000)]
     assert words == ["outputs constant"]
+    assert not [f for _ in range(9) for f in Health(real()).see_samples(flat, 500)], "every run begins so"
     black_and_white = np.where(real() > 127, 255, 0).astype(np.uint8)
-    assert [finding.word for finding in Health(real()).see_samples(black_and_white)] == ["outputs saturated"]
-    assert not Health(black_and_white).see_samples(black_and_white), "the data itself is black and white"
+    assert [finding.word for finding in Health(real()).see_samples(black_and_white, 5_000)] == ["outputs saturated"]
+    assert not Health(black_and_white).see_samples(black_and_white, 5_000), "the data itself is black and white"
 
 
 def test_memory_survives_a_resume() -> None:

@@ -91,7 +91,7 @@ def test_any_height_and_width(height: int, width: int) -> None:
 
 @pytest.mark.parametrize("size", [(30, 32), (516, 512), (0, 4), (6, 6)])
 def test_other_sizes_are_refused_with_the_nearest(size: tuple[int, int]) -> None:
-    with pytest.raises(UserError, match="multiples of 4 from 4 to 512.*try --size"):
+    with pytest.raises(UserError, match=r"multiples of 4 from 4 to 512.*try --size"):
         build("dcgan", DCGANSettings(), Spec(3, *size))
 
 

@@ -38,7 +38,7 @@ def make_run(folder, sheets=8, lines=200, total=12_800, config=None):
     run = Run(folder)
     content = {"preset": "dcgan", "data": "digits", "settings": {"lr_d": 2e-4, "mirror": False}, **(config or {})}
     data = {"count": 5000, "height": 28, "width": 28, "classes": []}
-    resolved = {"images": total, "data": data, "machine": {"threads": 2}, "torch": "2.9"}
+    resolved = {"total": total, "data": data, "machine": {"threads": 2}, "torch": "2.9"}
     run.write_config({"limner": "0.0.7", "config": content, "resolved": resolved})
     run.samples.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)

@@ -27,7 +27,7 @@ class Generate:
     label: Annotated[str | None, arg(metavar="CLASS")] = None
     """class of all pictures, for models trained with classes"""
     truncation: float | None = None
-    """above 0, at most 3: smaller is more typical and less varied (default: off)"""
+    """above 0, at most 3: smaller is more typical and less varied; auto: off"""
     grid: bool = False
     """also one sheet of all, grid.png"""
     interpolate: int | None = None

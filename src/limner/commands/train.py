@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from limner.core.config import EngineConfig, KeepConfig, TrainConfig, differences, from_dict, to_dict
+from limner.core.config import EngineConfig, KeepConfig, TrainConfig, check, differences, from_dict, to_dict
 from limner.core.console import TrainingDisplay, duration, say
 from limner.core.errors import UserError, listing
 from limner.core.runs import Run
@@ -58,8 +58,8 @@ def train(command: Train) -> Run:
     from limner.engine.training import Training
 
     config, run = command.config, Run(command.out)
-    if min(config.batch, command.keep.frames, command.keep.keep) < 1 or config.ema < 0:
-        raise UserError("--batch, --frames and --keep are at least 1, --ema at least 0")
+    check(config)
+    check(command.keep)
     with ranks(config.engine.device) as here:
         here.share(config.batch)
         earlier = from_first(_earlier(run, config) if here.first else None)
@@ -76,7 +76,7 @@ def train(command: Train) -> Run:
         training.restore_latest(checkpoints)
         if here.first:
             run.rewind(clock.images)
-            _greet(command, run, store, training)
+            _greet(command, run, store, training, earlier)
         if not clock.done:
             _fit(command, run, store, training, checkpoints)
     return run
@@ -149,8 +149,9 @@ def _earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
             )
         return None
     earlier = run.read_config()
-    before = {**earlier["config"], "engine": None}  # other hardware is no other experiment
-    changed = differences(before, {**to_dict(config), "engine": None})
+    # Other hardware is no other experiment, and the data's fingerprint says more than how its path is written.
+    same = {"engine": None, "data": None}
+    changed = differences({**earlier["config"], **same}, {**to_dict(config), **same})
     if changed:
         raise UserError(
             f"{run.folder} holds a run with other settings ({'; '.join(changed)}). To continue it, give the settings "
@@ -200,7 +201,6 @@ def _machine(asked: EngineConfig, here: Ranks, earlier: dict[str, Any] | None) -
     same = earlier["config"]["engine"] == to_dict(asked) and earlier["resolved"]["world"] == here.world
     if same and (device == "cpu" or device == best_device()):
         return dataclasses.replace(before, device=resolve(asked, here).device if device != "cpu" else "cpu")
-    say("The machine's settings differ from those the run began with: it continues, but not to the last bit.")
     return resolve(asked, here)
 
 
@@ -210,7 +210,7 @@ def _resolved(store: Store, clock: Any, machine: Machine, here: Ranks) -> dict[s
     spec = to_dict(store.spec)
     pictures = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
     return {
-        "images": clock.total,
+        "total": clock.total,
         "data": {**pictures, **spec},
         "machine": to_dict(machine),
         "world": here.world,
@@ -231,7 +231,7 @@ def _record(run: Run, config: TrainConfig, resolved: dict[str, Any], earlier: di
         run.write_config(content)
 
 
-def _greet(command: Train, run: Run, store: Store, training: Training) -> None:
+def _greet(command: Train, run: Run, store: Store, training: Training, earlier: dict[str, Any] | None) -> None:
     if command.show != "auto":
         return
     clock, machine = training.clock, training.machine
@@ -248,6 +248,9 @@ def _greet(command: Train, run: Run, store: Store, training: Training) -> None:
     )
     if clock.images:
         say(f"Going on from {clock.images:,} of {clock.total:,} images.")
+        changed = differences(earlier["resolved"]["machine"], to_dict(machine)) if earlier else []
+        if changed:
+            say(f"On other hardware or settings than before ({'; '.join(changed)}): not exact to the last bit.")
 
 
 def _trackers(keep: KeepConfig, run: Run) -> list[Listener]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, Literal
@@ -10,6 +11,9 @@ from typing import Any, Literal
 from tyro.conf import Suppress
 
 from limner.core.errors import UserError, nearest
+
+MAY_BE_ZERO = {"seed", "ema", "workers", "beta1", "beta2"}
+BELOW_ONE = {"beta1", "beta2"}
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -54,7 +58,7 @@ class TrainConfig:
     method: Suppress[str]
     """the method's name in the registry"""
     settings: Any
-    """the method's own numbers: a frozen dataclass"""
+    """the method's own numbers"""
     data: str = "digits"
     """a folder, a file, or the name of a built-in set"""
     size: Size | None = None
@@ -62,7 +66,7 @@ class TrainConfig:
     channels: Literal[1, 3, 4] | None = None
     """1 grey, 3 colour, 4 with alpha; none: as the pictures are"""
     mirror: bool = False
-    """show every other picture mirrored left to right"""
+    """show pictures mirrored left to right half of the time, drawn anew in every pass"""
     crop: float = 1.0
     """load pictures this much larger and cut out a random window (1: off; 1.12 is usual)"""
     images: int | None = None
@@ -119,6 +123,27 @@ def from_dict(cls: type, values: dict[str, Any], where: str = "config", **overri
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise UserError(f"{where}: the key {name!r} is missing")
     return cls(**arguments)
+
+
+def check(config: Any) -> None:
+    """Refuse numbers that no run can work with; UserError naming the flag.
+
+    Every number is above 0, but for the few that say "off" or begin at 0; momenta are below 1.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            check(value)
+            continue
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            flag = f"--{field.name.replace('_', '-')}"
+            if not math.isfinite(number) or number < 0 or (number == 0 and field.name not in MAY_BE_ZERO):
+                least = "0 or more" if field.name in MAY_BE_ZERO else "a number above 0"
+                raise UserError(f"{flag} {number:g}: expected {least}")
+            if field.name in BELOW_ONE and number >= 1:
+                raise UserError(f"{flag} {number:g}: expected a number from 0 to below 1")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

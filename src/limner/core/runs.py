@@ -17,7 +17,7 @@ class Run:
     """The folder of one training run.
 
     config.json holds {"limner": version, "config": as asked, "resolved": what "auto" became}; metrics.jsonl one JSON
-    object a line, each with "images" and "kind" ("log", "health", "event"); samples/ the sheets as IMAGES.png.
+    object a line, each with "images" and "kind" ("log" or "health"); samples/ the sheets as IMAGES.png.
     """
 
     folder: Path

@@ -71,13 +71,13 @@ def _table(path: Path, columns: int, header: bool) -> np.ndarray:
 
 
 def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) -> np.ndarray:
+    numbered = [(row, line.strip()) for row, line in enumerate(lines, start=1) if line.strip()][int(header) :]
+    for row, line in numbered:  # first, as it is found in no time
+        if line.count(",") + 1 != columns:
+            raise UserError(f"{path}: row {row:,} has {line.count(',') + 1:,} columns, but row 1 has {columns:,}.")
     rows = []
-    for row, line in enumerate(lines, start=1):
-        if not line.strip() or (header and row == 1):
-            continue
-        fields = line.strip().split(",")
-        if len(fields) != columns:
-            raise UserError(f"{path}: row {row:,} has {len(fields):,} columns, but row 1 has {columns:,}.")
+    for row, line in numbered:
+        fields = line.split(",")
         try:
             numbers = np.array(list(map(float, fields)))
         except ValueError:

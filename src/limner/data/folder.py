@@ -45,10 +45,11 @@ class Folder(Source):
             names = [name for name, _, _ in found]
         self.names = names
         self.labels, self.classes = _classes(names)
-        digest = hashlib.sha256()
+        listed, times = hashlib.sha256(), hashlib.sha256()
         for name, size, modified in found:
-            digest.update(os.fsencode(f"{name}\0{size}\0{modified}\n"))
-        self.fingerprint = digest.hexdigest()
+            listed.update(os.fsencode(f"{name}\0{size}\n"))
+            times.update(f"{modified}\n".encode())
+        self.fingerprint, self.stamp = listed.hexdigest(), times.hexdigest()
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -26,8 +26,9 @@ class Source(abc.ABC):
     """A set of pictures, opened by `Source(path)`; nothing is decoded before `read`.
 
     `labels` is int64 (N,) and indexes `classes`; both are empty (None and ()) when the set has no classes. `array` is
-    uint8 (N, H, W, C) for sets that are arrays already, else None. `fingerprint` is a SHA-256 that changes when the
-    pictures do.
+    uint8 (N, H, W, C) for sets that are arrays already, else None. `fingerprint` is a SHA-256 that
+    says which pictures they are, also after they were copied elsewhere; `stamp` changes when a file is written anew,
+    and then what was decoded from it is not trusted.
     """
 
     builtin: ClassVar[bool] = False
@@ -37,6 +38,7 @@ class Source(abc.ABC):
     classes: tuple[str, ...] = ()
     array: np.ndarray | None = None
     fingerprint: str
+    stamp: str = ""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -78,7 +78,7 @@ class Store:
             raise UserError(f"--crop {crop:g}: expected 1 (off) or more, such as 1.12.")
         asked = {"size": [size.height, size.width] if size else None, "channels": channels, "crop": crop}
         kept = Cache(cache)
-        found = kept.find(source.fingerprint, asked)
+        found = kept.find(source.fingerprint + source.stamp, asked)
         if found is not None:
             pixels, index = found
             return _store(source, pixels, Size(*index["size"]), index["channels"], index["skipped"])
@@ -101,7 +101,8 @@ class Store:
             if len(pixels) < MINIMUM:
                 raise _too_few(len(pixels), skipped)
         else:
-            index = {"fingerprint": source.fingerprint, "asked": asked, "size": [size.height, size.width]}
+            index = {"fingerprint": source.fingerprint + source.stamp, "asked": asked}
+            index |= {"size": [size.height, size.width]}
             index |= {"channels": channels, "skipped": skipped}  # a list that fills while the rows are written
             pixels = kept.write(rows, shape, index)
         return _store(source, pixels, size, channels, skipped)

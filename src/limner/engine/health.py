@@ -52,7 +52,8 @@ class Health:
     WON_FOR = 20  # log lines in a row
     COLLAPSED_SHARE = 0.15  # of the variety of real pictures, after it was once twice that
     FLAT = 0.02  # deviation within a picture, of a range of 2
-    FLAT_FOR = 4  # sheets in a row: every run begins with flat grey ones
+    FLAT_FOR = 4  # sheets in a row, and not before FLAT_AFTER images: every run begins with flat grey ones
+    FLAT_AFTER = 3_000
     SATURATED_BEYOND = 0.995  # share of pixels at the ends of the range
 
     def __init__(self, real: np.ndarray) -> None:
@@ -70,13 +71,13 @@ class Health:
             self.won_for = self.won_for + 1 if min(real, fake) > self.WON_ACCURACY else 0
         return self._changes({WON: self.won_for >= self.WON_FOR})
 
-    def see_samples(self, pictures: np.ndarray) -> list[Finding]:
-        """Look at a sheet of samples, uint8 (N, C, H, W) of fixed latents; return what is newly wrong."""
+    def see_samples(self, pictures: np.ndarray, images: int) -> list[Finding]:
+        """Look at a sheet of samples, uint8 (N, C, H, W) of fixed latents, made after this many images of training."""
         variety, flatness, saturation = _describe(pictures)
         share = variety / max(self.real_variety, 1e-6)
         self.best_variety = max(self.best_variety, share)
         self.flat_for = self.flat_for + 1 if flatness < self.FLAT else 0
-        constant = self.flat_for >= self.FLAT_FOR
+        constant = self.flat_for >= self.FLAT_FOR and images >= self.FLAT_AFTER
         fell = share < self.COLLAPSED_SHARE and self.best_variety > 2 * self.COLLAPSED_SHARE
         saturated = saturation > max(self.SATURATED_BEYOND, self.real_saturation + 0.02)
         return self._changes({CONSTANT: constant, COLLAPSED: fell and not constant, SATURATED: saturated})

@@ -92,7 +92,7 @@ class Sample:
         """Draw and look."""
         training.check_weights()
         if training.ranks.first:
-            findings = training.health.see_samples(self.draw(training))
+            findings = training.health.see_samples(self.draw(training), training.clock.images)
             self.journal.report(training, findings)
 
 

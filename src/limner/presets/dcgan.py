@@ -58,16 +58,16 @@ def dcgan() -> TrainConfig:
 
 
 def dcgan_digits() -> TrainConfig:
-    """Digits of 28 px with two 5x5 layers, as in the faces report.
+    """Digits of 28 px with two 5x5 layers.
 
-    Source: arXiv 1511.06434, layers of the TensorFlow tutorial family.
+    Source: arXiv 1511.06434.
     """
     settings = DCGANSettings(widths=(128, 64), kernel=5)
     return TrainConfig("dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=64, ema=10_000)
 
 
 def dcgan_faces() -> TrainConfig:
-    """Faces of 256 px with six 5x5 layers, as in the faces report.
+    """Faces of 256 px with six 5x5 layers.
 
     Source: arXiv 1511.06434.
     """

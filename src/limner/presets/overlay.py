@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from limner.core.config import KeepConfig, Size, TrainConfig
+from limner.core.config import KeepConfig, Size, TrainConfig, from_dict, to_dict
 from limner.core.errors import UserError, unknown
+
+DEFAULT_IMAGES = 1_000_000  # for a plug-in's method without a preset of its own
 
 
 def overlay(config: TrainConfig, **overrides: Any) -> tuple[TrainConfig, KeepConfig]:
@@ -34,26 +36,32 @@ def overlay(config: TrainConfig, **overrides: Any) -> tuple[TrainConfig, KeepCon
     engine = dataclasses.replace(config.engine, **changes["engine"])
     settings = dataclasses.replace(config.settings, **changes["settings"])
     changed = dataclasses.replace(config, settings=settings, engine=engine, **changes["config"])
-    return settle_length(changed, config), dataclasses.replace(parts["keep"], **changes["keep"])
+    changed = settle_length(changed, config)
+    keep = dataclasses.replace(parts["keep"], **changes["keep"])
+    # Python lets anything through; the strict way in and out of JSON does not.
+    checked = from_dict(TrainConfig, to_dict(changed), "settings", settings=type(config.settings))
+    return checked, from_dict(KeepConfig, to_dict(keep), "settings")
 
 
 def settle_length(asked: TrainConfig, preset: TrainConfig) -> TrainConfig:
     """Let the length that was asked for replace the preset's, whichever way each is given; UserError for both ways."""
     if asked.images is not None and asked.epochs is not None:
-        if asked.images == preset.images:
+        if preset.images is not None and asked.images == preset.images:
             asked = dataclasses.replace(asked, images=None)
-        elif asked.epochs == preset.epochs:
+        elif preset.epochs is not None and asked.epochs == preset.epochs:
             asked = dataclasses.replace(asked, epochs=None)
         else:
             raise UserError("--images and --epochs both say how long to train: give one of them")
-    length = asked.images if asked.images is not None else asked.epochs
-    if length is None or length <= 0:
-        raise UserError("say how long to train: --images or --epochs with a number above 0")
+    if asked.images is None and asked.epochs is None:
+        asked = dataclasses.replace(asked, images=DEFAULT_IMAGES)
     return asked
 
 
 def _size(value: Any) -> Size | None:
     if value is None or isinstance(value, Size):
         return value
-    height, width = (value, value) if isinstance(value, int) else value
-    return Size(height, width)
+    if isinstance(value, int):
+        return Size(value, value)
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return Size(*value)
+    raise UserError(f"size {value!r}: expected a number of pixels such as 64, or (height, width) such as (64, 96)")

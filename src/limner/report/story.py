@@ -128,8 +128,5 @@ def picture_count(content: Mapping[str, Any]) -> str:
 
 
 def _total(content: Mapping[str, Any]) -> int | None:
-    for part in ("resolved", "config"):
-        value = content[part].get("images")
-        if isinstance(value, int):
-            return value
-    return None
+    total = content["resolved"].get("total")
+    return total if isinstance(total, int) else None
