@@ -79,7 +79,7 @@ def _lines() -> Iterator[str]:
     yield "\n## Presets\n"
     yield from preset_rows()
     yield "\n## Python\n"
-    for function in (api.train, api.load, api.generate, api.report):
+    for function in (api.train, api.load, api.generate):
         yield from _function(f"limner.{function.__name__}", function)
     for cls, names in (
         (inference.Pipeline, ("generate", "stream", "interpolate")),

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from limner.data.store import Store
     from limner.engine.distributed import Ranks
-    from limner.engine.hooks import Journal, Listener, Save
+    from limner.engine.hooks import Journal, Save
     from limner.engine.loop import Hook
     from limner.engine.machine import Machine
     from limner.engine.training import Training
+    from limner.report.trackers import Tracker
 
 SHEET = 64  # pictures on a sample sheet
 LOG_LINES = 500  # over a whole run
@@ -93,8 +94,8 @@ def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints
     loader = Loader(store, config.seed, config.batch, here.rank, here.world, config.mirror, workers, pin)
     style = command.show if here.first else "quiet"
     with TrainingDisplay(config.preset, clock.total, clock.images, style) as display:
-        listeners = [display.line, *(_trackers(command.keep, run) if here.first else [])]
-        journal = Journal(run, listeners, writes=here.first)
+        trackers = _trackers(command.keep, run) if here.first else []
+        journal = Journal(run, [display.line, *trackers], writes=here.first)
         hooks, save = _hooks(command, run, store, training, journal, checkpoints, display)
         if clock.images == 0:
             save(training)
@@ -104,6 +105,8 @@ def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints
             display.say(f"Stopped at {clock.images:,} images; all is saved. The same command goes on from here.")
             raise
         finally:
+            for tracker in trackers:
+                tracker.close()
             if here.first:
                 _report(run, display)
         display.say(f"Done: {clock.images:,} images in {duration(training.seconds)}. See {run.report_file}")
@@ -253,7 +256,7 @@ def _greet(command: Train, run: Run, store: Store, training: Training, earlier: 
             say(f"On other hardware or settings than before ({'; '.join(changed)}): not exact to the last bit.")
 
 
-def _trackers(keep: KeepConfig, run: Run) -> list[Listener]:
+def _trackers(keep: KeepConfig, run: Run) -> list[Tracker]:
     if not keep.track:
         return []
     from limner.report.trackers import tracker

@@ -34,8 +34,8 @@ def first_torch_call() -> None:
 
 
 def _keep_freed_memory() -> None:
-    # A step frees and asks for the same large tensors; glibc gives each back to the system, which then clears it page by
-    # page at the next use: ten thousand page faults a step, 5-10 % of its time. Other C libraries have no such call.
+    # A step frees and asks for the same large tensors; glibc gives each back to the system, which then clears it page
+    # by page at the next use: ten thousand page faults a step, 5-10 % of its time. Other C libraries have no such call.
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in ((-3, 1 << 25), (-1, (1 << 31) - 1), (-2, 1 << 26)):  # mmap from, trim above, top pad

@@ -2,65 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.report.timelapse import open_sheet
 
-Listener = Callable[[dict[str, Any]], None]
 LEFT_OUT = ("kind", "images", "seconds")
 
 
-def tracker(name: str, run: Run) -> Listener:
-    """Return a listener that writes to "tensorboard" or "wandb"; UserError when its package is not installed."""
+class Tracker(Protocol):
+    """Takes every line of the metrics, and is closed when training stops."""
+
+    def __call__(self, line: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def tracker(name: str, run: Run) -> Tracker:
+    """Return a writer to "tensorboard" or "wandb"; UserError when its package is not installed."""
     try:
-        return {"tensorboard": _tensorboard, "wandb": _wandb}[name](run)
+        return {"tensorboard": TensorBoard, "wandb": Wandb}[name](run)
     except ImportError as error:
         raise UserError(f"--track {name} needs a package: pip install 'limner[{name}]' ({error})") from error
 
 
-def _tensorboard(run: Run) -> Listener:
-    import numpy as np
-    from tensorboardX import SummaryWriter
+class TensorBoard:
+    """Event files in the run's folder "tensorboard": scalars, health findings as text, sample sheets."""
 
-    # What a killed process wrote after its last checkpoint happens again: TensorBoard drops it from this step on.
-    begun = max((line["images"] for line in run.metrics()), default=0)
-    writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=begun + 1 if begun else None)
-    shown: set[str] = set()
+    def __init__(self, run: Run) -> None:
+        from tensorboardX import SummaryWriter
 
-    def listen(line: dict[str, Any]) -> None:
-        if line["kind"] != "log":
-            writer.add_text(line["kind"], f"{line.get('word', '')}: {line.get('advice', '')}", line["images"])
-            return
-        for key, value in _numbers(line).items():
-            writer.add_scalar(key, value, line["images"])
-        for sheet in run.sample_sheets():
-            picture = None if sheet.name in shown else open_sheet(sheet)
-            shown.add(sheet.name)
-            if picture is not None:
-                pixels = np.asarray(picture.convert("RGB"))
-                writer.add_image("samples", pixels, int(sheet.stem), dataformats="HWC")
-        writer.flush()
+        # What a killed process wrote after its last checkpoint happens again: it is dropped from this step on.
+        begun = max((line["images"] for line in run.metrics()), default=0)
+        self.run = run
+        self.writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=begun + 1 if begun else None)
+        self.shown: set[str] = set()
 
-    return listen
-
-
-def _wandb(run: Run) -> Listener:
-    import wandb  # pyright: ignore[reportMissingImports]
-
-    # The folder's name is the identity, so that a resumed run goes on in the same curves.
-    name = run.folder.resolve().name
-    wandb.init(
-        project="limner", name=name, id=name, resume="allow", dir=str(run.folder), config=run.read_config()["config"]
-    )
-
-    def listen(line: dict[str, Any]) -> None:
+    def __call__(self, line: dict[str, Any]) -> None:
         if line["kind"] == "log":
-            wandb.log(_numbers(line), step=line["images"])
+            for key, value in _numbers(line).items():
+                self.writer.add_scalar(key, value, line["images"])
+        else:
+            self.writer.add_text(line["kind"], f"{line['word']}: {line['advice']}", line["images"])
+        self._show_sheets()
+        self.writer.flush()
 
-    return listen
+    def close(self) -> None:
+        """Write what is still in the queue."""
+        self._show_sheets()
+        self.writer.close()
+
+    def _show_sheets(self) -> None:
+        import numpy as np
+
+        for sheet in self.run.sample_sheets():
+            picture = None if sheet.name in self.shown else open_sheet(sheet)
+            self.shown.add(sheet.name)
+            if picture is not None:
+                self.writer.add_image("samples", np.asarray(picture.convert("RGB")), int(sheet.stem), dataformats="HWC")
+
+
+class Wandb:
+    """A run on Weights & Biases; the run folder's name is its identity, so a resumed run goes on in its curves."""
+
+    def __init__(self, run: Run) -> None:
+        import wandb  # pyright: ignore[reportMissingImports]
+
+        name = run.folder.resolve().name
+        config = run.read_config()["config"]
+        self.session = wandb.init(
+            project="limner", name=name, id=name, resume="allow", dir=str(run.folder), config=config
+        )
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        if line["kind"] == "log":
+            self.session.log(_numbers(line), step=line["images"])
+
+    def close(self) -> None:
+        """Send what is still in the queue."""
+        self.session.finish()
 
 
 def _numbers(line: dict[str, Any]) -> dict[str, float]:
