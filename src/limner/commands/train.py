@@ -8,11 +8,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from limner.core.config import EngineConfig, KeepConfig, TrainConfig, check, differences, from_dict, to_dict
+from limner.core.config import KeepConfig, TrainConfig, check, to_dict
 from limner.core.console import TrainingDisplay, duration, say
-from limner.core.errors import UserError, listing
+from limner.core.errors import listing
 from limner.core.runs import Run
-from limner.core.version import VERSION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from limner.engine.distributed import Ranks
     from limner.engine.hooks import Journal, Save
     from limner.engine.loop import Hook
-    from limner.engine.machine import Machine
     from limner.engine.training import Training
     from limner.report.trackers import Tracker
 
@@ -53,6 +51,7 @@ def train(command: Train) -> Run:
     from limner import methods
     from limner.core import rng
     from limner.core.clock import Clock
+    from limner.engine import identity
     from limner.engine.distributed import from_first, ranks
     from limner.engine.health import Health
     from limner.engine.state import Checkpoints
@@ -63,21 +62,20 @@ def train(command: Train) -> Run:
     check(command.keep)
     with ranks(config.engine.device) as here:
         here.share(config.batch)
-        earlier = from_first(_earlier(run, config) if here.first else None)
+        before = from_first(identity.earlier(run, config) if here.first else None)
         store = _open_data(command, run, here)
-        machine = _machine(config.engine, here, earlier)
+        machine = identity.machine(config.engine, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
         clock = Clock(_length(config, store.count))
-        resolved = _resolved(store, clock, machine, here)
-        if here.first:
-            _record(run, config, resolved, earlier)
+        facts = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
+        changed = identity.settle(run, config, {**facts, **to_dict(store.spec)}, clock.total, machine, here, before)
         training = Training(config, method, clock, Health(store.pixels[:SHEET]), machine, here)
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
             run.rewind(clock.images)
-            _greet(command, run, store, training, earlier)
+            _greet(command, run, store, training, changed)
         if not clock.done:
             _fit(command, run, store, training, checkpoints)
     return run
@@ -143,26 +141,6 @@ def _hooks(
     return [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)], save
 
 
-def _earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
-    # The config.json of the run that is to be continued, or None for a new one.
-    if not run.exists:
-        if run.folder.is_file() or (run.folder.is_dir() and any(run.folder.iterdir()) and not run.cache.is_dir()):
-            raise UserError(
-                f"--out {run.folder} exists and is no run of limner's; nothing in it was touched. Choose a new folder."
-            )
-        return None
-    earlier = run.read_config()
-    # Other hardware is no other experiment, and the data's fingerprint says more than how its path is written.
-    same = {"engine": None, "data": None}
-    changed = differences({**earlier["config"], **same}, {**to_dict(config), **same})
-    if changed:
-        raise UserError(
-            f"{run.folder} holds a run with other settings ({'; '.join(changed)}). To continue it, give the settings "
-            "it began with; to train with the new ones, choose another --out."
-        )
-    return earlier
-
-
 def _open_data(command: Train, run: Run, here: Ranks) -> Store:
     import torch
 
@@ -193,48 +171,7 @@ def _length(config: TrainConfig, count: int) -> int:
     return config.images if config.images is not None else math.ceil((config.epochs or 0.0) * count)
 
 
-def _machine(asked: EngineConfig, here: Ranks, earlier: dict[str, Any] | None) -> Machine:
-    # A resume repeats what the run began with, unless the person or the hardware says otherwise.
-    from limner.engine.machine import Machine, best_device, resolve
-
-    if earlier is None:
-        return resolve(asked, here)
-    before: Machine = from_dict(Machine, earlier["resolved"]["machine"], "config.json: machine")
-    device = before.device.partition(":")[0]
-    same = earlier["config"]["engine"] == to_dict(asked) and earlier["resolved"]["world"] == here.world
-    if same and (device == "cpu" or device == best_device()):
-        return dataclasses.replace(before, device=resolve(asked, here).device if device != "cpu" else "cpu")
-    return resolve(asked, here)
-
-
-def _resolved(store: Store, clock: Any, machine: Machine, here: Ranks) -> dict[str, Any]:
-    import torch
-
-    spec = to_dict(store.spec)
-    pictures = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
-    return {
-        "total": clock.total,
-        "data": {**pictures, **spec},
-        "machine": to_dict(machine),
-        "world": here.world,
-        "torch": torch.__version__,
-    }
-
-
-def _record(run: Run, config: TrainConfig, resolved: dict[str, Any], earlier: dict[str, Any] | None) -> None:
-    if earlier is not None:
-        changed = differences(earlier["resolved"]["data"], resolved["data"])
-        if changed:
-            raise UserError(
-                f"the data of {run.folder} has changed since it was trained ({'; '.join(changed)}), so it cannot be "
-                "continued exactly. Put the pictures back as they were, or train the new ones into another --out."
-            )
-    content = {"limner": VERSION, "config": to_dict(config), "resolved": resolved}
-    if earlier != content:
-        run.write_config(content)
-
-
-def _greet(command: Train, run: Run, store: Store, training: Training, earlier: dict[str, Any] | None) -> None:
+def _greet(command: Train, run: Run, store: Store, training: Training, changed: list[str]) -> None:
     if command.show != "auto":
         return
     clock, machine = training.clock, training.machine
@@ -251,7 +188,6 @@ def _greet(command: Train, run: Run, store: Store, training: Training, earlier: 
     )
     if clock.images:
         say(f"Going on from {clock.images:,} of {clock.total:,} images.")
-        changed = differences(earlier["resolved"]["machine"], to_dict(machine)) if earlier else []
         if changed:
             say(f"On other hardware or settings than before ({'; '.join(changed)}): not exact to the last bit.")
 
