@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,9 @@ from PIL import Image
 import tiny
 from limner.cli import COMMANDS, main
 from limner.commands.train import train
+from limner.core import files
 from limner.core.runs import Run
+from limner.engine.state import Checkpoints
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "flags.txt"
 
@@ -137,11 +140,51 @@ def test_a_folder_that_is_no_run_is_left_alone(
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
 
 
+def test_two_processes_do_not_train_one_run(run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with files.alone(run):
+        words = tiny.flags(tiny.command("dcgan", pictures, run))
+        assert "another process is training in" in refused(words, capsys)
+
+
+def test_places_that_cannot_be_written(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        answer = refused(tiny.flags(tiny.command("dcgan", pictures, out)), capsys)
+        assert "is no run of limner's" in answer or "cannot write" in answer
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_disk_that_fills_up_loses_nothing(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full from the fourth checkpoint on; with room again the same command ends as if nothing happened."""
+    straight = tiny.command("dcgan", pictures, tmp_path / "straight", save_every=8)
+    train(straight)
+    save, count = Checkpoints.save, []
+
+    def full(self: Checkpoints, state: object, images: int) -> Path:
+        count.append(images)
+        if len(count) >= 4:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+                return save(self, state, images)  # type: ignore[arg-type]
+        return save(self, state, images)  # type: ignore[arg-type]
+
+    command = tiny.command("dcgan", pictures, tmp_path / "run", save_every=8)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", full)
+        assert "No space left on device" in refused(tiny.flags(command), capsys)
+    newest = max(path.name[:12] for path in (tmp_path / "run" / "checkpoints").glob("*.pt"))
+    assert newest == "000000000016"
+    assert main(tiny.flags(command)) == 0
+    assert not tiny.differences(tiny.fingerprint(straight.out), tiny.fingerprint(command.out))
+
+
 def test_bad_data_and_sizes(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def attempt(*changes: str, data: Path = pictures) -> str:
         words = ["train", "dcgan", "--data", str(data), "--out", str(tmp_path / "run"), "--images", "8", "--batch", "8"]
         answer = refused([*words, *changes], capsys)
-        assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+        assert not (tmp_path / "run").exists() or not list((tmp_path / "run").glob("[!.]*"))
         return answer
 
     assert "try --size 48x48" in attempt("--size", "50")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from limner.core import files
 from limner.core.config import KeepConfig, TrainConfig, check, to_dict
 from limner.core.console import TrainingDisplay, duration, say
 from limner.core.errors import listing
@@ -16,6 +18,7 @@ from limner.core.runs import Run
 if TYPE_CHECKING:
     import numpy as np
 
+    from limner.data.source import Source
     from limner.data.store import Store
     from limner.engine.distributed import Ranks
     from limner.engine.hooks import Journal, Save
@@ -60,10 +63,14 @@ def train(command: Train) -> Run:
     config, run = command.config, Run(command.out)
     check(config)
     check(command.keep)
-    with ranks(config.engine.device) as here:
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(ranks(config.engine.device))
         here.share(config.batch)
         before = from_first(identity.earlier(run, config) if here.first else None)
-        store = _open_data(command, run, here)
+        source = _open_data(config)
+        if here.first:
+            stack.enter_context(files.alone(run.folder))
+        store = _decode(command, run, source, here)
         machine = identity.machine(config.engine, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
@@ -141,21 +148,26 @@ def _hooks(
     return [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)], save
 
 
-def _open_data(command: Train, run: Run, here: Ranks) -> Store:
+def _open_data(config: TrainConfig) -> Source:
     import torch
 
     from limner import data, methods
     from limner.core.contract import Spec
-    from limner.data.store import Store
-    from limner.engine.distributed import barrier
 
-    config = command.config
     source = data.open(config.data)
     size = config.size or source.natural_size
     if size is not None:
         with torch.device("meta"):  # a size that does not fit is refused before hours of decoding
             spec = Spec(config.channels or 3, size.height, size.width, source.classes)
             methods.build(config.method, config.settings, spec)
+    return source
+
+
+def _decode(command: Train, run: Run, source: Source, here: Ranks) -> Store:
+    from limner.data.store import Store
+    from limner.engine.distributed import barrier
+
+    config = command.config
     if not here.first:
         barrier()  # the first process decodes, the others find what it has left
     with TrainingDisplay("reading pictures", len(source), 0, command.show if here.first else "quiet") as display:

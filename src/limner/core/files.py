@@ -9,7 +9,11 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
+
 from limner.core.errors import UserError
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -27,11 +31,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"cannot write {path}: {reason}. What was there before is untouched; free some space or choose another "
-            "folder, then run the same command again."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -48,10 +48,26 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def sha256(path: Path) -> str:
-    """Return the file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def append_text(path: Path, text: str) -> None:
+    """Add to a UTF-8 text file; UserError when the place cannot be written or is full."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes of ours; UserError when one holds it. A killed process lets go of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / LOCK, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise UserError(f"another process is training in {folder}: let it finish, or stop it first") from error
+    except OSError as error:
+        raise _refused(folder, error) from error
 
 
 def sha256_of(content: bytes | memoryview) -> str:
@@ -64,6 +80,13 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def _refused(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}. What was there before is untouched; free some space or "
+        "choose another folder, then run the same command again."
+    )
 
 
 def _sync_folder(folder: Path) -> None:

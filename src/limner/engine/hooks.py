@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from limner.core import files
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.engine.distributed import from_first
@@ -33,8 +34,7 @@ class Journal:
         if not self.writes:
             return
         line = {"kind": kind, "images": training.clock.images, **values}
-        with self.run.metrics_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        files.append_text(self.run.metrics_file, json.dumps(line) + "\n")
         for listener in self.listeners:
             listener(line)
 

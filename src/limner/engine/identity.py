@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from limner.core import files
 from limner.core.config import EngineConfig, TrainConfig, differences, from_dict, to_dict
 from limner.core.errors import UserError
 from limner.core.runs import Run
@@ -21,7 +22,8 @@ def earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
     Errors: UserError when the folder holds something else, or a run with other settings.
     """
     if not run.exists:
-        if run.folder.is_file() or (run.folder.is_dir() and any(run.folder.iterdir()) and not run.cache.is_dir()):
+        ours = {run.cache.name, files.LOCK}  # what an attempt with unusable pictures leaves
+        if run.folder.is_file() or (run.folder.is_dir() and {path.name for path in run.folder.iterdir()} - ours):
             raise UserError(
                 f"--out {run.folder} exists and is no run of limner's; nothing in it was touched. Choose a new folder."
             )
