@@ -13,7 +13,7 @@ from limner.commands.train import train
 from limner.core.runs import Run
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")  # PyTorch's compiler warns of PyTorch
+@pytest.mark.filterwarnings("ignore")  # PyTorch's compiler warns of PyTorch
 @pytest.mark.parametrize(
     "switch",
     [

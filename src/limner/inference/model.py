@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import nn
 
 from limner.core import files
@@ -48,8 +48,7 @@ def save(
     }
     info = ModelInfo(config.preset, config.method, to_dict(config.settings), to_dict(spec), images, config.data)
     metadata = {"limner": FORMAT, "info": json.dumps(to_dict(info))}
-    with files.atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    files.write_bytes(path, serialise(tensors, metadata))
 
 
 def load(path: str | Path, device: str = "cpu") -> Pipeline:
