@@ -26,8 +26,9 @@ def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: 
     full = presets.get(preset)
     small = {"size": SIZE, "batch": BATCH, "images": images, "epochs": None, "data": str(data), "ema": 20, "threads": 1}
     settings = {field.name: getattr(full.settings, field.name) for field in dataclasses.fields(full.settings)}
-    if settings.get("widths"):
-        small["widths"] = tuple(max(4, width // 16) for width in settings["widths"])
+    for widths in ("widths", "d_widths"):
+        if settings.get(widths):
+            small[widths] = tuple(max(4, width // 16) for width in settings[widths])
     if "filters" in settings:
         small["filters"] = 4
     return overlay(full, **{**small, **overrides})[0]
@@ -45,8 +46,8 @@ def flags(train: Train) -> list[str]:
     words = ["train", config.preset, "--out", str(train.out), "--data", config.data, "--size", str(config.size)]
     words += ["--batch", str(config.batch), "--images", str(config.images), "--ema", str(config.ema)]
     words += ["--threads", str(config.engine.threads), "--show", "quiet"]
-    if settings.widths:
-        words += ["--widths", *map(str, settings.widths)]
+    for name, widths in (("--widths", settings.widths), ("--d-widths", settings.d_widths)):
+        words += [name, *map(str, widths)] if widths else []
     words += ["--filters", str(settings.filters)]
     keep = train.keep
     words += ["--frames", str(keep.frames), "--keep", str(keep.keep)]

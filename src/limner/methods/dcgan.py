@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from limner.core.clock import Clock
 from limner.core.contract import Batch, Method, ParamGroup, Spec, Update
 from limner.core.errors import UserError
-from limner.core.schedule import Schedule, constant
+from limner.core.schedule import Schedule
 from limner.losses.adversarial import LOSSES, accuracies
 from limner.methods.turns import Turns
 from limner.nets.dcgan import Discriminator, Generator, ladder
@@ -37,8 +37,12 @@ class DCGAN(Method):
         if min(settings.d_per_g, settings.d_per_g_start or 1.0) <= 0:
             raise UserError("--d-per-g is a ratio above 0, such as 2 (G every other step) or 0.5 (D every other step)")
         try:
-            plan = ladder(height, width, settings.filters, settings.kernel, settings.widths, settings.strides)
-            generator = Generator(plan, spec.channels, settings.latent)
+            up = ladder(height, width, settings.filters, settings.kernel, settings.widths, settings.strides)
+            down = up
+            if settings.d_widths or settings.d_strides:
+                widths, strides = settings.d_widths or up.widths, settings.d_strides or up.strides
+                down = ladder(height, width, settings.filters, settings.kernel, widths, strides)
+            generator, judge = Generator(up, spec.channels, settings.latent), Discriminator(down, spec.channels)
         except ValueError as error:
             raise UserError(f"these layers do not fit pictures of {height}x{width}: {error}") from error
         betas = (settings.beta1, settings.beta2)
@@ -47,10 +51,10 @@ class DCGAN(Method):
         self.simultaneous = settings.update == "simultaneous"
         self.d_per_g = Schedule(settings.d_per_g_start or settings.d_per_g, settings.d_per_g, finish=0.5)
         self.turns = Turns()
-        self.nets = {"G": generator, "D": Discriminator(plan, spec.channels)}
+        self.nets = {"G": generator, "D": judge}
         self.groups = {
-            "G": ParamGroup(("G",), constant(settings.lr_g), betas=betas),
-            "D": ParamGroup(("D",), constant(settings.lr_d), betas=betas),
+            name: ParamGroup((name,), Schedule(rate, rate * settings.lr_end, begin=0.5), betas=betas)
+            for name, rate in (("G", settings.lr_g), ("D", settings.lr_d))
         }
         self.extras = {"turns": self.turns}
 

@@ -73,7 +73,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures (B, channels, H, W) -> the generator's mirror image with LeakyReLU 0.2 -> one logit each (B,)."""
+    """Pictures (B, channels, H, W) -> [Conv, BatchNorm, LeakyReLU 0.2] per rung, downwards -> one logit each (B,)."""
 
     def __init__(self, plan: Ladder, channels: int) -> None:
         super().__init__()
@@ -81,8 +81,9 @@ class Discriminator(nn.Module):
         before = channels
         for width, stride in zip(reversed(plan.widths), reversed(plan.strides), strict=True):
             first = not layers
-            padding = (plan.kernel - stride + 1) // 2
-            layers.append(nn.Conv2d(before, width, plan.kernel, stride, max(0, padding), bias=first))
+            kernel = plan.kernel if stride > 1 else plan.kernel - 1 + plan.kernel % 2
+            padding = max(0, (kernel - stride + 1) // 2)
+            layers.append(nn.Conv2d(before, width, kernel, stride, padding, bias=first))
             if not first:  # normalising the first layer makes samples oscillate (section 3)
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
@@ -99,25 +100,21 @@ class Discriminator(nn.Module):
         return self.judge(self.rungs(x).permute(0, 2, 3, 1).flatten(1)).squeeze(1)  # channels last, so no copy
 
 
-def up_conv(before: int, after: int, plan: Ladder, rung: int, bias: bool) -> nn.ConvTranspose2d:
-    """Build the transposed convolution that takes a rung's shape exactly to the next one's."""
+def up_conv(before: int, after: int, plan: Ladder, rung: int, bias: bool) -> nn.Module:
+    """Build the layer that takes a rung's shape exactly to the next one's; ValueError when the kernel cannot."""
+    kernel, stride = plan.kernel, plan.strides[rung]
+    if stride == 1:
+        odd = kernel - 1 + kernel % 2  # an even kernel has no middle
+        return nn.Conv2d(before, after, odd, padding=odd // 2, bias=bias)
     paddings, extras = [], []
-    for side in (0, 1):
-        small, large = plan.shapes[rung][side], plan.shapes[rung + 1][side]
-        excess = (small - 1) * plan.strides[rung] + plan.kernel - large
+    for small, large in zip(plan.shapes[rung], plan.shapes[rung + 1], strict=True):
+        excess = (small - 1) * stride + kernel - large
         paddings.append(max(0, math.ceil(excess / 2)))
         extras.append(2 * paddings[-1] - excess)
-    if max(extras) >= max(2, plan.strides[rung]) or (plan.strides[rung] == 1 and max(extras) > 0):
-        raise ValueError(f"a {plan.kernel}x{plan.kernel} kernel cannot make stride {plan.strides[rung]} exact")
-    return nn.ConvTranspose2d(
-        before,
-        after,
-        plan.kernel,
-        plan.strides[rung],
-        (paddings[0], paddings[1]),
-        (extras[0], extras[1]),
-        bias=bias,
-    )
+    if max(extras) >= stride:
+        raise ValueError(f"a {kernel}x{kernel} kernel leaves gaps at stride {stride}")
+    padding, extra = (paddings[0], paddings[1]), (extras[0], extras[1])
+    return nn.ConvTranspose2d(before, after, kernel, stride, padding, extra, bias=bias)
 
 
 def _like(module: nn.Module) -> nn.Module:

@@ -20,6 +20,10 @@ class DCGANSettings:
     """filters of every layer from the innermost outwards, instead of --filters"""
     strides: tuple[int, ...] = ()
     """enlargement of every layer from the innermost outwards; none: 2 each"""
+    d_widths: tuple[int, ...] = ()
+    """the same for the discriminator; none: the generator's, as a mirror"""
+    d_strides: tuple[int, ...] = ()
+    """the same for the discriminator; none: the generator's, as a mirror"""
     kernel: int = 4
     """size of the convolution kernels"""
     loss: Literal["bce", "least-squares", "hinge", "wasserstein", "relativistic"] = "bce"
@@ -34,6 +38,8 @@ class DCGANSettings:
     """learning rate of the generator"""
     lr_d: float = 2e-4
     """learning rate of the discriminator"""
+    lr_end: float = 1.0
+    """share of both learning rates that is left at the end; they fall over the second half of the run"""
     beta1: float = 0.5
     """first momentum of Adam"""
     beta2: float = 0.999
@@ -45,8 +51,17 @@ def demo() -> TrainConfig:
 
     Source: arXiv 1511.06434, tuned for speed.
     """
-    settings = DCGANSettings(latent=64, widths=(64, 32), lr_g=1e-3, lr_d=1e-3)
-    return TrainConfig("demo", "dcgan", settings, size=Size(28, 28), images=200_000, batch=64, ema=5_000)
+    settings = DCGANSettings(
+        latent=64,
+        widths=(64, 64, 32),
+        strides=(1, 2, 2),
+        d_widths=(128, 64, 32),
+        d_strides=(2, 2, 2),
+        lr_g=2e-3,
+        lr_d=5e-4,
+        lr_end=0.1,
+    )
+    return TrainConfig("demo", "dcgan", settings, size=Size(28, 28), images=130_000, batch=32, ema=10_000)
 
 
 def dcgan() -> TrainConfig:
@@ -62,7 +77,7 @@ def dcgan_digits() -> TrainConfig:
 
     Source: arXiv 1511.06434.
     """
-    settings = DCGANSettings(widths=(128, 64), kernel=5)
+    settings = DCGANSettings(widths=(128, 64), kernel=5, lr_g=2e-3, lr_d=5e-4, lr_end=0.1)
     return TrainConfig("dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=64, ema=10_000)
 
 
