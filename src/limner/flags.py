@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +26,10 @@ def count(text: str) -> int:
 
 def size(text: str) -> Size:
     """Read a picture size, 64 or HEIGHTxWIDTH; ValueError for anything else."""
-    height, _, width = text.lower().partition("x")
-    if not height.isdigit() or not (width or height).isdigit() or not int(height) * int(width or height):
+    found = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", text.lower())
+    if found is None:
         raise ValueError(f"expected a size such as 64, or 64x96 (height x width), found {text!r}")
-    return Size(int(height), int(width or height))
+    return Size(int(found[1]), int(found[2] or found[1]))
 
 
 def _rule(kind: type, metavar: str, read: Callable[[str], Any]) -> None:
