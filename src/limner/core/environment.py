@@ -8,8 +8,10 @@ import os
 import sys
 
 _DEFAULTS = {
-    # Threads that spin at OpenMP's barriers make a step many times slower as soon as any other process is busy.
-    "OMP_WAIT_POLICY": "passive",
+    # Threads that spin for long at OpenMP's barriers slow a step down as soon as any other process is busy; threads
+    # that sleep at once make small networks twice as slow alone. A short spin does neither (GNU's, then Intel's name).
+    "GOMP_SPINCOUNT": "10000",
+    "KMP_BLOCKTIME": "1",
     # Hugging Face and Gradio libraries phone home or look for updates unless told not to.
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }

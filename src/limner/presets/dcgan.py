@@ -78,7 +78,7 @@ def dcgan_digits() -> TrainConfig:
     Source: arXiv 1511.06434.
     """
     settings = DCGANSettings(widths=(128, 64), kernel=5, lr_g=2e-3, lr_d=5e-4, lr_end=0.1)
-    return TrainConfig("dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=64, ema=10_000)
+    return TrainConfig("dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=32, ema=20_000)
 
 
 def dcgan_faces() -> TrainConfig:
