@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from limner.core.environment import prepare
-from limner.core.errors import UserError, unknown
+from limner.core.errors import Interrupted, UserError, unknown
 from limner.core.version import VERSION
 
 COMMANDS = {
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"limner: {error}\n")
         return 2
+    except Interrupted:  # the run has said so itself
+        return 130
     except KeyboardInterrupt:
         sys.stderr.write("limner: interrupted\n")
         return 130
@@ -58,12 +60,7 @@ def _main(arguments: list[str]) -> int:
     module, flags, function = COMMANDS[name][0].split(":")
     loaded = importlib.import_module(module)
     command = _parse_train(rest) if name == "train" else _parse(getattr(loaded, flags), name, rest)
-    try:
-        getattr(loaded, function)(command)
-    except Exception as error:
-        if type(error).__name__ == "Interrupted":  # the loop's; importing it here would import PyTorch
-            return 130
-        raise
+    getattr(loaded, function)(command)
     return 0
 
 

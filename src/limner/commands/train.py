@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from limner.core import files
 from limner.core.config import KeepConfig, TrainConfig, check, to_dict
 from limner.core.console import TrainingDisplay, duration, say
-from limner.core.errors import listing
+from limner.core.errors import Interrupted, listing
 from limner.core.runs import Run
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Train:
 def train(command: Train) -> Run:
     """Train, and return the run.
 
-    Errors: UserError for what a person can mend; engine.loop.Interrupted after a Ctrl-C, with everything saved.
+    Errors: UserError for what a person can mend; Interrupted after a Ctrl-C, with everything saved.
     """
     from limner.core.environment import first_torch_call
 
@@ -91,7 +91,7 @@ def train(command: Train) -> Run:
 def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints: Any) -> None:
     from limner.data.loader import Loader
     from limner.engine.hooks import Journal
-    from limner.engine.loop import Interrupted, fit
+    from limner.engine.loop import fit
 
     config, here, clock, device = command.config, training.ranks, training.clock, training.machine.device
     workers = command.keep.workers if command.keep.workers is not None else (0 if device == "cpu" else 2)

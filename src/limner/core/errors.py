@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(Exception):
+    """The user or the system asked a run to stop; what was learned so far is saved."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """Return the option that `name` most likely meant, or None when nothing is close."""
     found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)

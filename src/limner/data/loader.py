@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class Loader:
         self.workers = workers
         self.pin = pin
 
-    def start(self, images: int) -> Iterator[dict[str, Tensor]]:
+    def start(self, images: int) -> Generator[dict[str, Tensor], None, None]:
         """Yield batches without end, beginning after `images` images; closing the iterator ends its workers."""
         positions = itertools.count(images, self.batch)
         if self.workers > 0:

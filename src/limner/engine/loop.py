@@ -6,16 +6,19 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from limner.core import rng
+from limner.core.errors import Interrupted
 from limner.core.images import to_float
 from limner.engine.health import Diverged
 from limner.engine.training import Training
+
+Batches = Callable[[int], Generator[dict[str, Tensor], None, None]]
 
 
 class Hook(Protocol):
@@ -26,13 +29,9 @@ class Hook(Protocol):
     def __call__(self, training: Training) -> None: ...
 
 
-class Interrupted(Exception):
-    """The user or the system asked the run to stop; what was learned so far is saved."""
-
-
 def fit(
     training: Training,
-    batches: Callable[[int], Iterator[dict[str, Tensor]]],
+    batches: Batches,
     hooks: Sequence[Hook],
     save: Callable[[Training], None],
     recover: Callable[[Training, Diverged], None],
@@ -53,7 +52,7 @@ def fit(
 
 def _run(
     training: Training,
-    batches: Callable[[int], Iterator[dict[str, Tensor]]],
+    batches: Batches,
     hooks: Sequence[Hook],
     save: Callable[[Training], None],
     asked_to_stop: threading.Event,
@@ -61,8 +60,7 @@ def _run(
     clock, seed, rank = training.clock, training.config.seed, training.ranks.rank
     started = time.perf_counter() - training.seconds
     training.mark = (clock.images, training.seconds)
-    stream = batches(clock.images)
-    with contextlib.closing(stream) if hasattr(stream, "close") else contextlib.nullcontext():  # type: ignore[type-var]
+    with contextlib.closing(batches(clock.images)) as stream:  # closing ends the loader's workers
         for raw in stream:
             # A step's randomness is a function of the clock alone, so a resume needs no generator state.
             torch.manual_seed(rng.derive(seed, "step", clock.images, rank))
