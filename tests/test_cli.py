@@ -29,11 +29,16 @@ def flags_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_flags_are_those_of_the_snapshot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed flag breaks somebody's script: change tests/snapshots/flags.txt knowingly, and say so in CHANGELOG."""
+    """A changed flag breaks somebody's script: change the snapshot knowingly, and say so in CHANGELOG.md.
+
+    `LIMNER_GOLDEN=write pytest tests/test_cli.py` writes it anew.
+    """
     monkeypatch.setenv("COLUMNS", "120")
     lines = []
     for words in [["train", "dcgan"], *([name] for name in COMMANDS if name != "train")]:
         lines += [f"limner {' '.join(words)}", *(f"  {flag}" for flag in flags_of(words, capsys))]
+    if os.environ.get("LIMNER_GOLDEN") == "write":
+        SNAPSHOT.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert "\n".join(lines) + "\n" == SNAPSHOT.read_text(encoding="utf-8")
 
 
