@@ -77,7 +77,8 @@ def train(command: Train) -> Run:
         clock = Clock(_length(config, store.count))
         facts = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
         changed = identity.settle(run, config, {**facts, **to_dict(store.spec)}, clock.total, machine, here, before)
-        training = Training(config, method, clock, Health(store.pixels[:SHEET]), machine, here)
+        some = store.pixels[:: max(1, store.count // SHEET)]  # spread over the set, which may be sorted by class
+        training = Training(config, method, clock, Health(some[: 2 * SHEET]), machine, here)
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
