@@ -35,7 +35,8 @@ class Figures:
         return Figures(self.low * factor, self.middle * factor, self.high * factor)
 
     def __str__(self) -> str:
-        return f"{self.low:.3g} / {self.middle:.3g} / {self.high:.3g}"
+        values = (self.low, self.middle, self.high)
+        return " / ".join(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values)
 
 
 @dataclasses.dataclass(frozen=True)

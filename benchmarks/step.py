@@ -62,13 +62,14 @@ ready floats. Ratio: peer's time over ours, round by round; above 1, ours is fas
 | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 
-The machine's best float32 matrix product (2048 x 2048) reached {rate / 1e9:.0f} GFLOP/s in this run: that is the limit, and
-the last column says what share of it the fastest of our steps reached (floating-point work counted by PyTorch's own
-counter, convolutions and matrix products only). What is left is memory traffic: batch norm, activations and Adam touch every
-number once or more for little arithmetic, and the layers with 1 or 3 channels are too thin for the matrix units.
+The machine's best float32 matrix product (2048 x 2048) reached {rate / 1e9:.0f} GFLOP/s in this run: that is the limit,
+and the last column says what share of it the fastest of our steps reached (floating-point work counted by PyTorch's own
+counter, convolutions and matrix products only). So arithmetic bounds the step. What is left is memory traffic: batch
+norm, activations and Adam touch every number for little arithmetic, and layers with 1 or 3 channels are too thin.
 
 Where the gain comes from: gradients are computed for the group that steps and for no other (the plain loop also fills
-the discriminator's in the generator's step), channels-last memory for pictures and weights, one fused Adam kernel per network,
-the ends of both networks as matrix products instead of convolutions over one pixel, losses on logits.
+the discriminator's in the generator's step), channels-last memory for pictures and weights, one fused Adam kernel for
+each network, the ends of both as matrix products instead of convolutions over one pixel, losses on logits. Memory that
+a step frees is kept by the process and not given back to the system; both loops had that advantage here.
 """,
     )

@@ -61,7 +61,7 @@ def demo() -> TrainConfig:
         lr_d=5e-4,
         lr_end=0.1,
     )
-    return TrainConfig("demo", "dcgan", settings, size=Size(28, 28), images=130_000, batch=32, ema=10_000)
+    return TrainConfig("demo", "dcgan", settings, size=Size(28, 28), images=110_000, batch=32, ema=10_000)
 
 
 def dcgan() -> TrainConfig:
