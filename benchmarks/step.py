@@ -35,8 +35,8 @@ def main() -> None:
     rate = harness.matrix_rate()
     rows = []
     for title, preset, spec, batch, nets, rounds in (
-        ("64 px, batch 64, 3 channels", "dcgan", Spec(3, 64, 64), 64, peer.example_nets(), 15),
-        ("28 px, batch 128, 1 channel", "dcgan-digits", Spec(1, 28, 28), 128, peer.digit_nets(), 31),
+        ("64 px, batch 64, 3 channels", "dcgan", Spec(3, 64, 64), 64, peer.example_nets(), 25),
+        ("28 px, batch 128, 1 channel", "dcgan-digits", Spec(1, 28, 28), 128, peer.digit_nets(), 61),
     ):
         ours = training(preset, spec, batch)
         plain = peer.plain_step(*nets)
