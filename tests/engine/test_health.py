@@ -91,6 +91,8 @@ def test_discriminator_has_won_is_said_once() -> None:
 def test_a_fair_fight_is_no_finding() -> None:
     health = Health(real())
     assert not [f for _ in range(100) for f in health.see_scalars({"accuracy/real": 0.9, "accuracy/fake": 0.97})]
+    assert not [f for _ in range(100) for f in health.see_scalars({"accuracy/real": 0.97, "accuracy/fake": 0.96})]
+    assert [f for _ in range(30) for f in health.see_scalars({"accuracy/real": 0.99, "accuracy/fake": 0.975})]
     assert not health.see_scalars({"loss/G": 1.0})
 
 

@@ -48,7 +48,7 @@ class Health:
     A finding is reported when it appears, and again only after it had gone.
     """
 
-    WON_ACCURACY = 0.985
+    WON_ACCURACY = 0.97  # a run that gained nothing more stayed above it for 41 lines, a healthy one for 2
     WON_FOR = 20  # log lines in a row
     COLLAPSED_SHARE = 0.15  # of the variety of real pictures, after it was once twice that
     FLAT = 0.02  # deviation within a picture, of a range of 2
