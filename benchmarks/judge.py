@@ -15,7 +15,8 @@ WEIGHTS = Path("runs/digit_classifier.safetensors")
 def judge(run: Path, count: int) -> str:
     """Generate `count` digits with a run's model and say in Markdown how sure the classifier is, and of which."""
     if not WEIGHTS.is_file():
-        digit_classifier.main([str(WEIGHTS)])
+        WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+        digit_classifier.save(digit_classifier.train(digit_classifier.default_folder()), WEIGHTS)
     classifier = digit_classifier.load(WEIGHTS)
     pictures = np.concatenate([part.array for part in load(run).stream(range(count))])
     labels, sure = digit_classifier.classify(classifier, pictures[..., 0])
