@@ -1,4 +1,4 @@
-"""What the digit classifier says of a run's pictures; its weights are trained once and kept in runs/."""
+"""What the digit classifier that comes with limner says of a run's pictures."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import digit_classifier, harness
+from benchmarks import harness
 from limner.inference import load
-
-WEIGHTS = Path("runs/digit_classifier.safetensors")
+from limner.metrics.digits import Digits
 
 
 def judge(run: Path, count: int) -> str:
     """Generate `count` digits with a run's model and say in Markdown how sure the classifier is, and of which."""
-    if not WEIGHTS.is_file():
-        WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-        digit_classifier.save(digit_classifier.train(digit_classifier.default_folder()), WEIGHTS)
-    classifier = digit_classifier.load(WEIGHTS)
-    pictures = np.concatenate([part.array for part in load(run).stream(range(count))])
-    labels, sure = digit_classifier.classify(classifier, pictures[..., 0])
+    pictures = [picture for part in load(run).stream(range(count)) for picture in part.array]
+    logits = Digits().extract(pictures).logits
+    assert logits is not None
+    likely = np.exp(logits - logits.max(axis=1, keepdims=True))
+    labels, sure = logits.argmax(axis=1), likely.max(axis=1) / likely.sum(axis=1)
     shares = np.bincount(labels, minlength=10) / count
     within = "all" if shares.min() >= 0.05 and shares.max() <= 0.15 else "**not all**"
     cells = " | ".join(f"{share:.1%}" for share in shares)

@@ -17,6 +17,7 @@ from limner import data
 from limner.core.config import Size
 from limner.data.loader import Loader
 from limner.data.store import Store
+from limner.data.transforms import Variety
 from limner.engine.loop import prepare
 
 BATCH = 64
@@ -54,7 +55,7 @@ def main() -> None:
         listed = time.perf_counter() - begun
         store = Store.build(source, Size(64, 64), 3, 1.0, Path(temporary) / "cache")
         decoded = time.perf_counter() - begun - listed
-        batches = Loader(store, seed=0, batch=BATCH, mirror=True).start(0)
+        batches = Loader(store, seed=0, batch=BATCH, variety=Variety(mirror=True)).start(0)
         run = training("dcgan", store.spec, BATCH)
         paths = sorted(folder.glob("*.jpg"))
         draw = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from limner.core.runs import Run
 
 if TYPE_CHECKING:
     from limner.inference import Pictures, Pipeline
+    from limner.metrics.suite import Evaluation
 
 
 class TrainedRun(PathLike[str]):
@@ -73,3 +75,23 @@ def load(path: str | PathLike[str], device: str = "cpu") -> Pipeline:
 def generate(path: str | PathLike[str], count: int = 16, seed: int = 0, **options: Any) -> Pictures:
     """Make pictures with the model at `path`; `options` are those of `Pipeline.generate`."""
     return load(path).generate(count=count, seed=seed, **options)
+
+
+def evaluate(model: str | PathLike[str] | None = None, **options: Any) -> Evaluation:
+    """Measure a run folder or a model file against the pictures it was trained on; returns every number by its key.
+
+    `options` are the flags of `limner evaluate`: data, count, features, or fake="folder", real="folder" instead of a
+    model. Errors: UserError for what was mistaken.
+    """
+    prepare()
+    from limner.commands.evaluate import Evaluate, measure
+    from limner.core.errors import unknown
+
+    names = [field.name for field in dataclasses.fields(Evaluate)]
+    for name in options:
+        if name not in names:
+            raise unknown("setting", name, names)
+    judged = measure(Evaluate(Path(model) if model is not None else None, **options))
+    if judged is None:
+        raise RuntimeError("the first process alone holds the numbers")
+    return judged.evaluation

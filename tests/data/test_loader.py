@@ -16,8 +16,11 @@ from torch import Tensor
 from limner.data.loader import Batches, Loader
 from limner.data.sampler import Sampler
 from limner.data.store import Store
+from limner.data.transforms import Variety
 
 from .conftest import COUNT, build, make_csv, make_folder, make_idx
+
+MIRROR = Variety(mirror=True)
 
 
 def take(batches: Iterable[dict[str, Tensor]], count: int) -> list[dict[str, Tensor]]:
@@ -55,30 +58,30 @@ def test_without_windows_pictures_stay_beside_their_labels(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("batch", [1, 5, 40])
 def test_a_restart_anywhere_goes_on_with_the_same_bytes(store: Store, batch: int) -> None:
-    loader = Loader(store, seed=1, batch=batch, mirror=True)
+    loader = Loader(store, seed=1, batch=batch, variety=MIRROR)
     straight = take(loader.start(0), 12)
     for step in (1, 5, 11):
         assert same(take(loader.start(step * batch), 12 - step), straight[step:])
 
 
 def test_ranks_together_see_the_whole_batch(store: Store) -> None:
-    whole = next(Loader(store, seed=1, batch=6, mirror=True).start(18))
-    parts = [next(Loader(store, seed=1, batch=6, rank=rank, world=2, mirror=True).start(18)) for rank in (0, 1)]
+    whole = next(Loader(store, seed=1, batch=6, variety=MIRROR).start(18))
+    parts = [next(Loader(store, seed=1, batch=6, rank=rank, world=2, variety=MIRROR).start(18)) for rank in (0, 1)]
     for name, tensor in whole.items():
         assert torch.equal(tensor, torch.cat([part[name] for part in parts]))
 
 
 def test_epochs_show_different_windows_and_mirrorings(store: Store) -> None:
-    first, second = take(Loader(store, seed=1, batch=COUNT, mirror=True).start(0), 2)
+    first, second = take(Loader(store, seed=1, batch=COUNT, variety=MIRROR).start(0), 2)
     assert not torch.equal(first["image"].sum((1, 2, 3)).sort().values, second["image"].sum((1, 2, 3)).sort().values)
 
 
 @pytest.mark.parametrize(("make", "workers"), [(make_folder, 2), (make_idx, 1)], ids=["file-2", "memory-1"])
 def test_workers_give_the_same_bytes_and_leave_the_random_numbers_alone(make, workers: int, tmp_path: Path) -> None:
     store = build(make(tmp_path / "set"), tmp_path / "cache", crop=1.5)
-    expected = take(Loader(store, seed=2, batch=5, mirror=True).start(10), 9)
+    expected = take(Loader(store, seed=2, batch=5, variety=MIRROR).start(10), 9)
     state = torch.get_rng_state()
-    assert same(take(Loader(store, seed=2, batch=5, mirror=True, workers=workers).start(10), 9), expected)
+    assert same(take(Loader(store, seed=2, batch=5, variety=MIRROR, workers=workers).start(10), 9), expected)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -89,14 +92,15 @@ def test_pixels_of_a_file_do_not_travel(tmp_path: Path) -> None:
     assert len(packed) < 5000 < store.pixels.nbytes
     assert torch.equal(pickle.loads(packed)[8]["image"], batches[8]["image"])
     part = dataclasses.replace(store, pixels=store.pixels[4:], labels=None)
-    assert Batches(part, Sampler(part.count, 0, 4)).path is None  # a slice is not what lies in the file
+    assert Batches(part, Sampler(part.count, 0, 4)).pixels.path is None  # a slice is not what lies in the file
 
 
 def test_pixels_in_memory_are_shared_once(tmp_path: Path) -> None:
     store = build(make_idx(tmp_path / "set"), tmp_path / "cache")
     batches = Batches(store, Sampler(store.count, 0, 4))
     expected = batches[8]["image"]
-    shared = batches.__getstate__()["shared"]
-    assert shared.is_shared() and batches.__getstate__()["shared"] is shared
-    assert np.shares_memory(batches.pixels, shared.numpy())
+    pixels = batches.pixels
+    shared = pixels.__getstate__()["shared"]
+    assert shared.is_shared() and pixels.__getstate__()["shared"] is shared
+    assert np.shares_memory(pixels.array, shared.numpy())
     assert torch.equal(batches[8]["image"], expected)

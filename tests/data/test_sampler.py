@@ -57,11 +57,11 @@ def test_a_sampler_travels_without_its_permutations() -> None:
 
 def test_what_happens_to_a_picture_depends_on_epoch_and_index_alone() -> None:
     indices = np.arange(1000)
-    drawn = transforms.draws(5, np.full(1000, 3), indices)
+    drawn = transforms.Draws(5, np.full(1000, 3), indices)("augment", 3)
     order = np.random.default_rng(0).permutation(1000)[:100]
-    assert np.array_equal(transforms.draws(5, np.full(100, 3), order), drawn[order])
-    assert not np.array_equal(transforms.draws(5, np.full(1000, 4), indices), drawn)
-    assert not np.array_equal(transforms.draws(6, np.full(1000, 3), indices), drawn)
+    assert np.array_equal(transforms.Draws(5, np.full(100, 3), order)("augment", 3), drawn[order])
+    assert not np.array_equal(transforms.Draws(5, np.full(1000, 4), indices)("augment", 3), drawn)
+    assert not np.array_equal(transforms.Draws(6, np.full(1000, 3), indices)("augment", 3), drawn)
 
 
 def test_windows_are_cut_where_the_draw_says_and_reach_every_place() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from limner.core import files
-from limner.core.config import KeepConfig, TrainConfig, check, to_dict
+from limner.core.config import KeepConfig, TrainConfig, check
 from limner.core.console import TrainingDisplay, duration, say
 from limner.core.errors import Interrupted, listing
 from limner.core.runs import Run
@@ -18,9 +18,7 @@ from limner.core.runs import Run
 if TYPE_CHECKING:
     import numpy as np
 
-    from limner.data.source import Source
-    from limner.data.store import Store
-    from limner.engine.distributed import Ranks
+    from limner.commands.reading import Stock
     from limner.engine.hooks import Journal, Save
     from limner.engine.loop import Hook
     from limner.engine.training import Training
@@ -52,8 +50,10 @@ def train(command: Train) -> Run:
 
     first_torch_call()
     from limner import methods
+    from limner.commands import reading
     from limner.core import rng
     from limner.core.clock import Clock
+    from limner.data.pair_store import PairStore
     from limner.engine import identity
     from limner.engine.distributed import from_first, ranks
     from limner.engine.health import Health
@@ -67,42 +67,45 @@ def train(command: Train) -> Run:
         here = stack.enter_context(ranks(config.engine.device))
         here.share(config.batch)
         before = from_first(identity.earlier(run, config) if here.first else None)
-        source = _open_data(config)
+        opened = reading.Opened(config)
         if here.first:
             stack.enter_context(files.alone(run.folder))
-        store = _decode(command, run, source, here)
+        stock = opened.decode(run.cache, here, command.show)
+        store = stock.store
         machine = identity.machine(config.engine, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
         clock = Clock(_length(config, store.count))
-        facts = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
-        changed = identity.settle(run, config, {**facts, **to_dict(store.spec)}, clock.total, machine, here, before)
-        some = store.pixels[:: max(1, store.count // SHEET)]  # spread over the set, which may be sorted by class
+        changed = identity.settle(run, config, stock.facts, clock.total, machine, here, before)
+        shown = store.b if isinstance(store, PairStore) else store
+        some = shown.pixels[:: max(1, shown.count // SHEET)]  # spread over the set, which may be sorted by class
         training = Training(config, method, clock, Health(some[: 2 * SHEET]), machine, here)
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
             run.rewind(clock.images)
-            _greet(command, run, store, training, changed)
+            _greet(command, run, stock, training, changed)
         if not clock.done:
-            _fit(command, run, store, training, checkpoints)
+            _fit(command, run, stock, training, checkpoints)
     return run
 
 
-def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints: Any) -> None:
+def _fit(command: Train, run: Run, stock: Stock, training: Training, checkpoints: Any) -> None:
     from limner.data.loader import Loader
+    from limner.data.transforms import Variety
     from limner.engine.hooks import Journal
     from limner.engine.loop import fit
 
     config, here, clock, device = command.config, training.ranks, training.clock, training.machine.device
     workers = command.keep.workers if command.keep.workers is not None else (0 if device == "cpu" else 2)
     pin = device.startswith("cuda")
-    loader = Loader(store, config.seed, config.batch, here.rank, here.world, config.mirror, workers, pin)
+    variety = Variety(config.mirror, config.rotate, config.shift, config.zoom, config.colour)
+    loader = Loader(stock.store, config.seed, config.batch, here.rank, here.world, variety, workers, pin)
     style = command.show if here.first else "quiet"
     with TrainingDisplay(config.preset, clock.total, clock.images, style) as display:
         trackers = _trackers(command.keep, run) if here.first else []
         journal = Journal(run, [display.line, *trackers], writes=here.first)
-        hooks, save = _hooks(command, run, store, training, journal, checkpoints, display)
+        hooks, save = _hooks(command, run, stock, training, journal, checkpoints, display)
         if clock.images == 0:
             save(training)
         try:
@@ -121,12 +124,14 @@ def _fit(command: Train, run: Run, store: Store, training: Training, checkpoints
 def _hooks(
     command: Train,
     run: Run,
-    store: Store,
+    stock: Stock,
     training: Training,
     journal: Journal,
     checkpoints: Any,
     display: TrainingDisplay,
 ) -> tuple[list[Hook], Save]:
+    from limner.commands import looks
+    from limner.commands.during_training import evaluate_hook
     from limner.engine.hooks import Log, Sample, Save, Tick
     from limner.inference import model
     from limner.inference.pictures import save_png
@@ -136,58 +141,30 @@ def _hooks(
 
     def draw(training: Training) -> np.ndarray:
         nets = {name: training.ema.nets[name] for name in method.portable}
-        pictures = Pipeline(method, nets, store.spec, training.machine.device).sheet(SHEET)
-        save_png(pictures.grid(), run.sample_sheet(clock.images))
-        return pictures.array.transpose(0, 3, 1, 2)
+        pipeline = Pipeline(method, nets, stock.store.spec, training.machine.device)
+        made, sheet = looks.sheet(pipeline, stock)
+        save_png(sheet, run.sample_sheet(clock.images))
+        return made.transpose(0, 3, 1, 2)
 
     def export(training: Training) -> None:
-        model.save(run.model_file, method, training.ema.nets, store.spec, config, clock.images)
+        model.save(run.model_file, method, training.ema.nets, stock.store.spec, config, clock.images)
 
     log_every = max(config.batch, clock.total // LOG_LINES)
     save_every = keep.save_every or max(config.batch, math.ceil(clock.total / CHECKPOINTS))
     save = Save(checkpoints, journal, save_every, log_every, export)
-    return [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)], save
-
-
-def _open_data(config: TrainConfig) -> Source:
-    import torch
-
-    from limner import data, methods
-    from limner.core.contract import Spec
-
-    source = data.open(config.data)
-    size = config.size or source.natural_size
-    if size is not None:
-        with torch.device("meta"):  # a size that does not fit is refused before hours of decoding
-            spec = Spec(config.channels or 3, size.height, size.width, source.classes)
-            methods.build(config.method, config.settings, spec)
-    return source
-
-
-def _decode(command: Train, run: Run, source: Source, here: Ranks) -> Store:
-    from limner.data.store import Store
-    from limner.engine.distributed import barrier
-
-    config = command.config
-    if not here.first:
-        barrier()  # the first process decodes, the others find what it has left
-    with TrainingDisplay("reading pictures", len(source), 0, command.show if here.first else "quiet") as display:
-        store = Store.build(
-            source, config.size, config.channels, config.crop, run.cache, lambda done, total: display.tick(done)
-        )
-    if here.first:
-        barrier()
-    return store
+    evaluate = evaluate_hook(config, keep, run, stock, training, journal, save)
+    hooks: list[Hook] = [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)]
+    return hooks + ([evaluate] if evaluate else []), save
 
 
 def _length(config: TrainConfig, count: int) -> int:
     return config.images if config.images is not None else math.ceil((config.epochs or 0.0) * count)
 
 
-def _greet(command: Train, run: Run, store: Store, training: Training, changed: list[str]) -> None:
+def _greet(command: Train, run: Run, stock: Stock, training: Training, changed: list[str]) -> None:
     if command.show != "auto":
         return
-    clock, machine = training.clock, training.machine
+    clock, machine, store = training.clock, training.machine, stock.store
     if store.skipped:
         names = listing(f"{name} ({reason})" for name, reason in store.skipped)
         say(f"{len(store.skipped):,} pictures cannot be read and are left out: {names}")
@@ -195,10 +172,16 @@ def _greet(command: Train, run: Run, store: Store, training: Training, changed: 
         say(f"{run.folder} is finished: {clock.images:,} images. See {run.report_file}")
         return
     kinds = {1: "grey", 3: "colour", 4: "RGBA"}
+    spec = store.spec
+    what = f"{store.count:,} {kinds[spec.channels]} pictures"
+    if spec.channels_in:
+        what = f"{store.count:,} {kinds[spec.channels_in]} to {kinds[spec.channels]} pictures"
     say(
-        f"{store.count:,} {kinds[store.channels]} pictures of {store.size} px from {command.config.data}; "
-        f"{command.config.preset} on {machine.device}, {machine.precision}"
+        f"{what} of {store.size} px from {command.config.data}; {command.config.preset} on {machine.device}, "
+        f"{machine.precision}"
     )
+    if stock.words:
+        say(f"{stock.words} {stock.held_out.count if stock.held_out else 0:,} pictures are held out to look at.")
     if clock.images:
         say(f"Going on from {clock.images:,} of {clock.total:,} images.")
         if changed:

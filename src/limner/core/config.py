@@ -12,8 +12,8 @@ from tyro.conf import Suppress
 
 from limner.core.errors import UserError, nearest
 
-MAY_BE_ZERO = {"seed", "ema", "workers", "beta1", "beta2"}
-BELOW_ONE = {"beta1", "beta2"}
+MAY_BE_ZERO = {"seed", "ema", "workers", "beta1", "beta2", "evaluate_every", "rotate", "shift", "zoom", "colour"}
+BELOW_ONE = {"beta1", "beta2", "shift", "colour"}
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -69,6 +69,14 @@ class TrainConfig:
     """show pictures mirrored left to right half of the time, drawn anew in every pass"""
     crop: float = 1.0
     """load pictures this much larger and cut out a random window (1: off; 1.12 is usual)"""
+    rotate: float = 0.0
+    """turn pictures by up to this many degrees, for small sets"""
+    shift: float = 0.0
+    """move pictures by up to this share of their size, for small sets"""
+    zoom: float = 0.0
+    """scale pictures by up to this share, for small sets"""
+    colour: float = 0.0
+    """change brightness, contrast and saturation by up to this share, for small sets"""
     images: int | None = None
     """length of the run in images seen, such as 200k"""
     epochs: float | None = None
@@ -92,6 +100,10 @@ class KeepConfig:
     """images between checkpoints; auto: a twentieth of the run; and at least every five minutes"""
     keep: int = 2
     """how many of the newest checkpoints stay"""
+    evaluate_every: int | None = None
+    """images between evaluations; auto: as often as a twentieth of the training time allows; 0: never"""
+    best: str | None = None
+    """the result by which the best checkpoint is kept, such as kid, fid, recall or lpips; auto: kid, for pairs l1"""
     workers: int | None = None
     """processes that prepare batches; auto: 0 on a CPU, 2 beside a GPU"""
     track: tuple[Literal["tensorboard", "wandb"], ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
@@ -84,6 +86,16 @@ class TrainingDisplay:
             return False
         self._last_line = now
         return True
+
+
+@contextlib.contextmanager
+def counting(title: str, total: int, show: bool = True) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal while something is counted; give a function that takes how many more are done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda more: progress.advance(task, more)
 
 
 class _Remaining(ProgressColumn):

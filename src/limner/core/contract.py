@@ -13,20 +13,23 @@ from limner.core.clock import Clock
 from limner.core.schedule import Schedule
 
 Batch = Mapping[str, Tensor]
-"""What a step is given: "image" (B, C, H, W) in [-1, 1], and "label" (B,) int64 when the data has classes."""
+"""What a step is given, pictures (B, C, H, W) in [-1, 1]: "image", and "label" (B,) int64 when the data has classes;
+or, for methods that translate, the inputs "A" and the targets "B"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What the pictures are: fixes every shape of a method's networks.
 
-    `classes` holds the names of the labels in order; empty when the data has none.
+    `classes` holds the names of the labels in order; empty when the data has none. `channels_in` is the number of
+    channels of the pictures that are translated into these; 0 when pictures are made from noise.
     """
 
     channels: int
     height: int
     width: int
     classes: tuple[str, ...] = ()
+    channels_in: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,12 @@ class Method(abc.ABC):
     """the frozen dataclass of the method's own numbers; every field has a default"""
     portable: ClassVar[tuple[str, ...]] = ("G",)
     """the networks that `infer` needs: what a model file holds"""
+    translates: ClassVar[Literal["", "paired", "unpaired"]] = ""
+    """for methods that turn pictures into others: whether they learn from pairs or from two independent sets"""
+    both_ways: bool = False
+    """for methods that translate: whether `infer_back` turns targets into inputs"""
+    any_size: bool = True
+    """for methods that translate: whether pictures of any height and width may be given; else only those of the spec"""
     latent: int = 0
     """size of the noise vector that `infer` takes; 0 for methods that take pictures"""
     conditional: bool = False
@@ -91,3 +100,7 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
         """Turn inputs ("z" (B, latent), "label" (B,) or "image" (B, C, H, W)) into pictures (B, C, H, W) in [-1, 1]."""
+
+    def infer_back(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
+        """Turn a target "image" into an input, both (B, C, H, W) in [-1, 1]; for methods that learn both ways."""
+        raise NotImplementedError

@@ -17,7 +17,7 @@ class Run:
     """The folder of one training run.
 
     config.json holds {"limner": version, "config": as asked, "resolved": what "auto" became}; metrics.jsonl one JSON
-    object a line, each with "images" and "kind" ("log" or "health"); samples/ the sheets as IMAGES.png.
+    object a line, each with "images" and "kind" ("log", "evaluation" or "health"); samples/ the sheets as IMAGES.png.
     """
 
     folder: Path
@@ -33,6 +33,16 @@ class Run:
     @property
     def model_file(self) -> Path:
         return self.folder / "model.safetensors"
+
+    @property
+    def best_file(self) -> Path:
+        """The model of the moment that the chosen metric liked best."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def evaluation_file(self) -> Path:
+        """The page of the last `limner evaluate`; the same as JSON lies beside it."""
+        return self.folder / "evaluation.html"
 
     @property
     def report_file(self) -> Path:

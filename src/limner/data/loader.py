@@ -14,63 +14,106 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from limner.core import rng
 from limner.core.errors import UserError
 from limner.data import transforms
+from limner.data.pair_store import PairStore
 from limner.data.sampler import Sampler
 from limner.data.store import Store
+from limner.data.transforms import STILL, Variety
 
 AHEAD = 4  # batches that each worker prepares in advance
+
+
+class Pixels:
+    """A store's pictures on their way to a worker: uint8 (N, C, H, W), read by an array of indices into a copy.
+
+    Pickled for a spawned worker they stay where they are: a memory map is opened again by its path, an array lies in
+    shared memory.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = np.asarray(array)
+        self.path: Path | None = None
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # whole, not a slice
+            self.path = Path(str(array.filename))
+        self.shared: Tensor | None = None
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        return self.array[indices]
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.path is None and self.shared is None:
+            self._share()
+        return {"path": self.path, "shared": self.shared}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.array = np.asarray(np.load(self.path, mmap_mode="r")) if self.path else state["shared"].numpy()
+
+    def _share(self) -> None:
+        try:
+            self.shared = torch.empty(self.array.shape, dtype=torch.uint8).share_memory_()
+        except RuntimeError as error:
+            raise UserError(
+                f"loader workers need {self.array.nbytes / 1e6:,.0f} MB of shared memory, which this machine does not "
+                "give (containers often limit it): run with --workers 0, or give the container more."
+            ) from error
+        self.shared.numpy()[...] = self.array
+        self.array = self.shared.numpy()
 
 
 class Batches(Dataset[dict[str, Tensor]]):
     """For every number of images seen, the batch that comes next.
 
-    A batch is {"image": uint8 (b, C, H, W)} and, where there are classes, "label": int64 (b,). Pickled for a spawned
-    worker it leaves its pixels behind: a memory map is opened again by its path, an array lies in shared memory.
+    A batch is {"image": uint8 (b, C, H, W)} and, where there are classes, "label": int64 (b,).
     """
 
-    def __init__(self, store: Store, sampler: Sampler, mirror: bool = False) -> None:
-        self.pixels = np.asarray(store.pixels)  # (N, C, H, W)
-        self.path: Path | None = None
-        if isinstance(store.pixels, np.memmap) and isinstance(store.pixels.base, mmap.mmap):  # whole, not a slice
-            self.path = Path(str(store.pixels.filename))
-        self.shared: Tensor | None = None
-        self.labels = store.labels
-        self.size = store.size
-        self.sampler = sampler
-        self.mirror = mirror
+    def __init__(self, store: Store, sampler: Sampler, variety: Variety = STILL) -> None:
+        self.pixels, self.labels, self.size = Pixels(store.pixels), store.labels, store.size
+        self.sampler, self.variety = sampler, variety
 
     def __getitem__(self, images: int) -> dict[str, Tensor]:
         epochs, indices = self.sampler(images)
-        pixels = self.pixels[indices]  # (b, C, H, W), a copy
-        if self.mirror or pixels.shape[2:] != (self.size.height, self.size.width):
-            drawn = transforms.draws(self.sampler.seed, epochs, indices)
-            pixels = transforms.crop(pixels, self.size, drawn)
-            pixels = transforms.mirror(pixels, drawn) if self.mirror else pixels
-        batch = {"image": torch.from_numpy(pixels)}
+        drawn = transforms.Draws(self.sampler.seed, epochs, indices)
+        batch = {"image": torch.from_numpy(transforms.vary(self.pixels[indices], self.size, self.variety, drawn))}
         if self.labels is not None:
             batch["label"] = torch.from_numpy(self.labels[indices])
         return batch
 
-    def __getstate__(self) -> dict[str, Any]:
-        if self.path is None and self.shared is None:
-            self._share()
-        return {name: value for name, value in vars(self).items() if name != "pixels"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.pixels = np.asarray(np.load(self.path, mmap_mode="r")) if self.path else state["shared"].numpy()
+class PairBatches(Dataset[dict[str, Tensor]]):
+    """Batches of two kinds: {"A": uint8 (b, C, H, W), "B": uint8 (b, C', H, W)}.
 
-    def _share(self) -> None:
-        try:
-            self.shared = torch.empty(self.pixels.shape, dtype=torch.uint8).share_memory_()
-        except RuntimeError as error:
-            raise UserError(
-                f"loader workers need {self.pixels.nbytes / 1e6:,.0f} MB of shared memory, which this machine does not "
-                "give (containers often limit it): run with --workers 0, or give the container more."
-            ) from error
-        self.shared.numpy()[...] = self.pixels
-        self.pixels = self.shared.numpy()
+    Pairs share every draw; of two independent sets the larger one is gone through in order, and the other drawn at
+    random. With `copies` above 1 a pair comes that often in an epoch, each time with A varied and B left alone.
+    """
+
+    def __init__(self, stores: PairStore, sampler: Sampler, variety: Variety = STILL) -> None:
+        self.a, self.b = Pixels(stores.a.pixels), Pixels(stores.b.pixels)
+        self.counts, self.size = (stores.a.count, stores.b.count), stores.size
+        self.rows_a, self.rows_b = stores.rows_a, stores.rows_b
+        self.paired, self.copies = stores.paired, stores.copies
+        self.sampler, self.variety = sampler, variety
+
+    def __getitem__(self, images: int) -> dict[str, Tensor]:
+        seed = self.sampler.seed
+        epochs, positions = self.sampler(images)
+        drawn_a = drawn_b = transforms.Draws(seed, epochs, positions)
+        variety_b = self.variety if self.copies == 1 else STILL
+        if self.paired:
+            in_a, in_b = self.rows_a[positions // self.copies], self.rows_b[positions // self.copies]
+        else:
+            chance = rng.uniforms(seed, "partner", epochs, positions, 1)[:, 0]
+            in_a, in_b = ((chance * count).astype(np.int64) for count in self.counts)
+            if self.counts[0] >= self.counts[1]:
+                in_a = positions
+            else:
+                in_b = positions
+            drawn_b = transforms.Draws(seed, epochs, positions, "B")
+        a = transforms.vary(self.a[in_a], self.size, self.variety, drawn_a)
+        b = transforms.vary(self.b[in_b], self.size, variety_b, drawn_b)
+        return {"A": torch.from_numpy(a), "B": torch.from_numpy(b)}
 
 
 class Loader:
@@ -82,16 +125,18 @@ class Loader:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | PairStore,
         seed: int,
         batch: int,
         rank: int = 0,
         world: int = 1,
-        mirror: bool = False,
+        variety: Variety = STILL,
         workers: int = 0,
         pin: bool = False,
     ) -> None:
-        self.batches = Batches(store, Sampler(store.count, seed, batch, rank, world), mirror)
+        sampler = Sampler(store.count, seed, batch, rank, world)
+        kind = PairBatches if isinstance(store, PairStore) else Batches
+        self.batches: Dataset[dict[str, Tensor]] = kind(store, sampler, variety)  # pyright: ignore[reportArgumentType]
         self.batch = batch
         self.workers = workers
         self.pin = pin

@@ -46,6 +46,8 @@ class Store:
     channels: int
     skipped: tuple[tuple[str, str], ...]
     fingerprint: str
+    skipped_at: tuple[int, ...] = ()
+    """numbers of the skipped pictures in the source"""
 
     @property
     def count(self) -> int:
@@ -66,12 +68,13 @@ class Store:
         crop: float,
         cache: Path,
         progress: Progress | None = None,
+        least: int = MINIMUM,
     ) -> Store:
         """Decode a source, or take up what an earlier call with the same arguments left in the folder `cache`.
 
         `size` and `channels` of None are read off the pictures; a `crop` above 1 loads them that much larger.
         `progress` is called with (done, total). Of several processes that share `cache`, let one build first.
-        Errors: UserError when the pictures' sizes or channels differ and none was stated, when fewer than MINIMUM are
+        Errors: UserError when the pictures' sizes or channels differ and none was stated, when fewer than `least` are
         readable, or when `cache` cannot be written; nothing half-made is left.
         """
         if crop < 1.0:
@@ -89,7 +92,7 @@ class Store:
         load = Size(round(size.height * crop), round(size.width * crop))
         shape = (len(source), channels, load.height, load.width)
         skipped: Skipped = []
-        rows = _decode(source, channels, load, skipped, progress)
+        rows = _decode(source, channels, load, skipped, progress, least)
         if source.array is not None and math.prod(shape) <= IN_MEMORY:
             if source.array.shape[1:] == (load.height, load.width, channels):
                 pixels = np.ascontiguousarray(source.array.transpose(0, 3, 1, 2))
@@ -98,8 +101,8 @@ class Store:
                 for number, row in enumerate(rows):
                     pixels[number] = row
                 pixels = pixels[: len(source) - len(skipped)]
-            if len(pixels) < MINIMUM:
-                raise _too_few(len(pixels), skipped)
+            if len(pixels) < least:
+                raise _too_few(len(pixels), skipped, least)
         else:
             index = {"fingerprint": source.fingerprint + source.stamp, "asked": asked}
             index |= {"size": [size.height, size.width]}
@@ -117,10 +120,13 @@ def _store(source: Source, pixels: np.ndarray, size: Size, channels: int, skippe
     if labels is not None and skipped:
         labels = np.delete(labels, [number for number, _, _ in skipped])
     reasons = tuple((name, reason) for _, name, reason in skipped)
-    return Store(pixels, labels, source.classes, size, channels, reasons, source.fingerprint)
+    numbers = tuple(number for number, _, _ in skipped)
+    return Store(pixels, labels, source.classes, size, channels, reasons, source.fingerprint, numbers)
 
 
-def _decode(source: Source, channels: int, load: Size, skipped: Skipped, progress: Progress) -> Iterator[np.ndarray]:
+def _decode(
+    source: Source, channels: int, load: Size, skipped: Skipped, progress: Progress, least: int
+) -> Iterator[np.ndarray]:
     # yields the readable pictures (C, H, W) in order and lists the others in `skipped`
     def one(number: int) -> np.ndarray | str:
         try:
@@ -136,15 +142,15 @@ def _decode(source: Source, channels: int, load: Size, skipped: Skipped, progres
         else:
             yield result
         progress(number + 1, total)
-    if total - len(skipped) < MINIMUM:
-        raise _too_few(total - len(skipped), skipped)
+    if total - len(skipped) < least:
+        raise _too_few(total - len(skipped), skipped, least)
 
 
-def _too_few(readable: int, skipped: Skipped) -> UserError:
+def _too_few(readable: int, skipped: Skipped, least: int) -> UserError:
     broken = f"; {len(skipped):,} could not be read: " + listing(f"{name} ({why})" for _, name, why in skipped)
     return UserError(
         f"the data has {readable} readable picture{'' if readable == 1 else 's'}{broken if skipped else ''}. Expected "
-        f"at least {MINIMUM}, and some hundreds to learn from."
+        f"at least {least}, and some hundreds to learn from."
     )
 
 
@@ -152,7 +158,7 @@ def _natural_size(source: Source) -> Size:
     if source.natural_size is not None:
         return source.natural_size
     if not source.sizes:  # are all broken, or only those that were looked at?
-        collections.deque(_decode(source, 3, Size(64, 64), [], _quiet), maxlen=0)
+        collections.deque(_decode(source, 3, Size(64, 64), [], _quiet, MINIMUM), maxlen=0)
         raise UserError("the pictures' size cannot be told, as all that were looked at are broken: give it by --size.")
     small, large = source.sizes[0], source.sizes[-1]
     raise UserError(

@@ -22,6 +22,8 @@ from limner.inference.pipeline import Pipeline
 from limner.methods import METHODS, build
 
 FORMAT = "1"
+FORMAT_KEY = "limner"
+INFO_KEY = "info"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,8 @@ class ModelInfo:
     spec: dict[str, Any]
     images: int
     data: str
+    ema: int | None = None
+    """half-life of the average that the weights are, in images; 0: they are no average; None: not recorded"""
     limner: str = VERSION
 
 
@@ -46,17 +50,44 @@ def save(
         for name in method.portable
         for key, tensor in nets[name].state_dict().items()
     }
-    info = ModelInfo(config.preset, config.method, to_dict(config.settings), to_dict(spec), images, config.data)
-    metadata = {"limner": FORMAT, "info": json.dumps(to_dict(info))}
-    files.write_bytes(path, serialise(tensors, metadata))
+    files.write_bytes(path, serialise(tensors, describe(spec, config, images)))
+
+
+def describe(spec: Spec, config: TrainConfig, images: int) -> dict[str, str]:
+    """The metadata of a model file, in safetensors and in ONNX alike: its format, and a ModelInfo as JSON."""
+    info = ModelInfo(
+        config.preset, config.method, to_dict(config.settings), to_dict(spec), images, config.data, config.ema
+    )
+    return {FORMAT_KEY: FORMAT, INFO_KEY: json.dumps(to_dict(info))}
+
+
+def read_description(metadata: Mapping[str, str], file: Path) -> tuple[ModelInfo, Spec]:
+    """Return what `describe` wrote; UserError when it is damaged or of another format."""
+    if metadata.get(FORMAT_KEY) != FORMAT:
+        raise UserError(
+            f"{file} is a limner model of format {metadata.get(FORMAT_KEY)}, and this limner {VERSION} reads format "
+            f"{FORMAT}: update limner"
+        )
+    try:
+        info = from_dict(ModelInfo, json.loads(metadata[INFO_KEY]), "model")
+        return info, from_dict(Spec, info.spec, "model.spec")
+    except (KeyError, ValueError, UserError) as error:
+        raise UserError(
+            f"{file} describes itself in a way that limner {VERSION} does not understand ({error}): it is damaged, "
+            "or a newer limner made it. Copy it again, or update limner."
+        ) from error
 
 
 def load(path: str | Path, device: str = "cpu") -> Pipeline:
-    """Open a model file, or the run folder that holds one, for use.
+    """Open a model file (.safetensors or .onnx), or the run folder that holds one, for use.
 
-    Errors: UserError when there is none, or it is damaged, or it is not one of limner's.
+    Errors: UserError when there is none, or it is damaged, or it is not one of limner's; an ONNX file may be anyone's.
     """
     file = find(Path(path))
+    if file.suffix.lower() == ".onnx":
+        from limner.inference import onnx  # which imports this module
+
+        return onnx.load(file, device)
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
             metadata = opened.metadata() or {}
@@ -66,10 +97,9 @@ def load(path: str | Path, device: str = "cpu") -> Pipeline:
             f"{file} cannot be read: it is no safetensors file or it is cut short ({error}). Copy it again, or give "
             "the run folder it came from."
         ) from error
-    if metadata.get("limner") != FORMAT:
+    if FORMAT_KEY not in metadata:
         raise UserError(f"{file} is a safetensors file, but not a limner model: its metadata does not say so")
-    info = from_dict(ModelInfo, json.loads(metadata["info"]), "model")
-    spec: Spec = from_dict(Spec, info.spec, "model.spec")
+    info, spec = read_description(metadata, file)
     settings = from_dict(METHODS.load(info.method).Settings, info.settings, "model.settings")
     method = build(info.method, settings, spec)
     for name in method.portable:
@@ -91,5 +121,5 @@ def find(path: Path) -> Path:
             f"{path} holds no model.safetensors: give a model file, or a run folder that `limner train` has made"
         )
     if not path.exists():
-        raise UserError(f"{path}: there is no such file or folder; give a run folder or a model.safetensors file")
+        raise UserError(f"{path}: there is no such file or folder; give a run folder, or a .safetensors or .onnx file")
     return path

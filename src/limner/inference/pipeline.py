@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from limner.core.contract import Method, Spec
+from limner.core.contract import Batch, Spec
 from limner.core.errors import UserError, listing
-from limner.core.images import to_arrays
+from limner.core.images import as_array, convert, from_array, to_arrays, to_float
 from limner.inference import latents
 from limner.inference.pictures import Pictures, join
+from limner.inference.tiling import Net, noisy, resize, tiled
+
+TILE = 2048  # pixels: a side from which pictures are cut into tiles
+
+
+class Model(Protocol):
+    """What the pipeline asks of a model. Every Method has it, and so has the graph in an ONNX file."""
+
+    @property
+    def latent(self) -> int: ...
+
+    @property
+    def conditional(self) -> bool: ...
+
+    @property
+    def both_ways(self) -> bool: ...
+
+    @property
+    def any_size(self) -> bool: ...
+
+    def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor: ...
+
+    def infer_back(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor: ...
 
 
 class Pipeline:
     """A trained method, ready for use.
 
-    `spec` says what its pictures are and `info` what the model file says of itself (None while it is being trained).
+    `spec` says what its pictures are and `info` what the model file says of itself (None while it is being trained,
+    and for an ONNX file that another program made).
     """
 
     def __init__(
-        self, method: Method, nets: Mapping[str, nn.Module], spec: Spec, device: str = "cpu", info: Any = None
+        self, method: Model, nets: Mapping[str, nn.Module], spec: Spec, device: str = "cpu", info: Any = None
     ) -> None:
         self.method = method
         self.nets = {name: net.to(device).eval() for name, net in nets.items()}
@@ -65,6 +91,56 @@ class Pipeline:
             z = latents.draw(some, self._latent(), truncation)
             chosen = None if indices is None else indices[start : start + batch]
             yield Pictures(self._pixels(z, chosen), tuple(f"seed{number:06d}" for number in some))
+
+    def translate(
+        self,
+        pictures: Sequence[np.ndarray],
+        direction: str | None = None,
+        *,
+        stochastic: bool = False,
+        batch: int = 8,
+        tile: int = TILE,
+    ) -> list[np.ndarray]:
+        """Turn pictures, uint8 (H, W, C) of any sizes, into others of the same sizes.
+
+        `direction` is "AtoB" or "BtoA"; None: the one it was trained in. Pictures of more than `tile` x `tile` pixels
+        are cut into overlapping tiles. `stochastic` leaves dropout on, which is pix2pix's only noise. Errors: UserError
+        for a model that makes pictures from noise, or one that goes the other way only.
+        """
+        infer, channels = self._way(direction)
+        made: list[np.ndarray] = []
+        with torch.inference_mode(), noisy(list(self.nets.values()), stochastic):
+            for size, group in itertools.groupby(pictures, key=lambda picture: picture.shape[:2]):
+                alike = list(group)
+                for start in range(0, len(alike), batch):
+                    made += self._turn(infer, channels, size, alike[start : start + batch], tile)
+        return made
+
+    def translate_back(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Turn targets into inputs, against the way it was trained; for methods that learn both."""
+        learned = self.info.settings.get("direction", "AtoB") if self.info else "AtoB"
+        return self.translate(pictures, "BtoA" if learned == "AtoB" else "AtoB")
+
+    def _turn(self, infer: Net, channels: int, size: tuple[int, int], some: Sequence[np.ndarray], tile: int) -> Any:
+        inputs = np.stack([as_array(convert(from_array(picture), channels)) for picture in some])
+        x = to_float(torch.from_numpy(inputs).permute(0, 3, 1, 2)).to(self.device)  # (B, C, H, W)
+        if not self.method.any_size:
+            made = resize(infer(resize(x, self.spec.height, self.spec.width)), *size)
+        elif max(size) > tile:
+            made = torch.cat([tiled(infer, list(self.nets.values()), one[None], tile) for one in x])
+        else:
+            made = infer(x)
+        return list(to_arrays(made))
+
+    def _way(self, direction: str | None) -> tuple[Net, int]:
+        if self.method.latent:
+            raise UserError("this model makes pictures from noise: use `limner generate`, not `translate`")
+        learned = self.info.settings.get("direction", "AtoB") if self.info else "AtoB"
+        if direction in (None, learned):
+            return lambda x: self.method.infer(self.nets, {"image": x}), self.spec.channels_in
+        if not self.method.both_ways:
+            raise UserError(f"this model was trained {learned} and cannot go back: leave --direction out")
+        return lambda x: self.method.infer_back(self.nets, {"image": x}), self.spec.channels
 
     def sheet(self, count: int = 64) -> Pictures:
         """The pictures of seeds 0, 1, 2 ... that every sample sheet shows; with classes, one in each row of 8."""

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from limner.report import scores
+
 WIDTH, HEIGHT = 5.4, 2.5  # inches of 72 points without the legend: at this size the letters are readable on a phone
 LEFT, BOTTOM, RIGHT, TOP, LEGEND_ROW = 0.51, 0.32, 0.19, 0.2, 0.22  # margins in inches
 POINTS = 400  # of a line; more than its pixels would be waste
@@ -24,6 +26,7 @@ MOST_MARKS = 8
 INK = "#010203"  # stands for the page's text colour until the SVG is written
 # Blue, orange, green, purple, red, grey: told apart by the colour-blind, and seen on white as on near-black.
 LINES = ("#3d82d6", "#d9791f", "#1f9d78", "#a96fc4", "#d1495b", "#85888c")
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # of the first six runs of a comparison, of the next six, of more
 
 GROUPS = {"loss": "Losses", "accuracy": "Accuracies", "lr": "Learning rates", "speed": "Speed"}
 SUBTITLES = {
@@ -37,29 +40,60 @@ STEADY = {"lr"}  # not noisy: drawn as they are
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def plot_groups(lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def plot_groups(lines: Iterable[Mapping[str, Any]], until: int = 0) -> dict[str, str]:
     """Plot metrics lines against images seen: one inline SVG for each group of keys, by title.
 
-    Keys are grouped by what stands before the slash ("loss/D"); each "metric/..." has a plot of its own. What is no
-    finite number is a gap; health findings become faint upright lines, numbered in the order in which each was first
-    said. No lines give an empty dict.
+    Keys are grouped by what stands before the slash ("loss/D"); each "metric/..." has a plot of its own, the
+    best-known first. What is no finite number is a gap; health findings become faint upright lines, numbered in the
+    order in which each was first said. The axis reaches at least to `until` images. No lines give an empty dict.
     """
     lines = list(lines)
     marks = _marks(lines)
     groups: dict[str, dict[str, Curve]] = {}
     known = list(NAMES)  # first and in this order, so that D has the same colour in every plot
-    curves = _curves(lines)
+    curves = read_curves(lines)
     for key in sorted(curves, key=lambda key: [*known, key.rpartition("/")[2]].index(key.rpartition("/")[2])):
         prefix, _, name = key.partition("/")
         group = key if prefix == "metric" else prefix
         groups.setdefault(group, {})[name or prefix] = curves[key]
     order = [*(key for key in GROUPS if key in groups), *(key for key in groups if key not in GROUPS)]
-    return {_title(group): _plot(group, groups[group], marks) for group in order}
+    order = [key for key in order if not key.startswith("metric/")] + scores.in_order(
+        key for key in order if key.startswith("metric/")
+    )
+    return {title(group): _plot(group, groups[group], marks, until) for group in order}
+
+
+def overlay(key: str, curves: Mapping[int, Curve], names: Sequence[str], over: str) -> str:
+    """Plot one number of several runs as inline SVG without a legend: run k has the k-th colour in every plot.
+
+    `curves` holds the runs that have the number, `names` all of them; `over` says what x counts. Long curves are
+    smoothed and shown so alone: the noise of several hides them all.
+    """
+    smoothed = {i: (x, smooth(y) if len(y) >= SMOOTH_FROM else y) for i, (x, y) in sorted(curves.items())}
+    with matplotlib.rc_context(_style(f"{key} over {over}")):
+        figure, axes = _canvas(HEIGHT)
+        for i, curve in smoothed.items():
+            dashes, marker = DASHES[i // len(LINES) % len(DASHES)], "o" if len(curve[1]) < 20 else ""
+            axes.plot(*decimate(*curve), color=LINES[i % len(LINES)], lw=1.7, ls=dashes, marker=marker, ms=3)
+        named = {names[i]: curve for i, curve in smoothed.items()}
+        _scale(axes, key.partition("/")[0], named)
+        return _inline(figure, _spoken(title(key), named, over), HEIGHT)
 
 
 def subtitle(title: str) -> str:
-    """What a plot's upright axis counts, or nothing when the title says it."""
-    return next((SUBTITLES[key] for key, known in GROUPS.items() if known == title and key in SUBTITLES), "")
+    """What a plot's upright axis counts and which way is good, or nothing when the title says it."""
+    words = {GROUPS[key]: words for key, words in SUBTITLES.items()}
+    return words.get(title) or next((score.words for score in scores.SCORES.values() if score.title == title), "")
+
+
+def title(key: str) -> str:
+    """The name of a group of numbers ("loss"), of a result ("metric/kid") or of a single number ("loss/D")."""
+    prefix, _, name = key.partition("/")
+    if prefix == "metric":
+        return scores.score(key).title
+    if name:
+        return f"{title(prefix)}: {NAMES.get(name, name.replace('_', ' '))}"
+    return GROUPS.get(key) or prefix[:1].upper() + prefix[1:].replace("_", " ")
 
 
 def short(value: float) -> str:
@@ -73,7 +107,8 @@ def short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
+def read_curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
+    """Gather the numbers of metrics lines by key, as images seen and values; what is no finite number is NaN."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     for line in lines:
         if line.get("kind") in ("health", "event"):
@@ -95,29 +130,14 @@ def _marks(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
     return [(line["images"], numbers[line["word"]]) for line in health]
 
 
-def _title(group: str) -> str:
-    if group in GROUPS:
-        return GROUPS[group]
-    words = group.removeprefix("metric/").replace("_", " ").replace("/", " ")
-    return words.upper() if group.startswith("metric/") and len(words) <= 4 else words[:1].upper() + words[1:]
-
-
-def _plot(group: str, curves: Mapping[str, Curve], marks: Sequence[tuple[int, int]]) -> str:
-    style: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": group,
-        "text.parse_math": False,
-        "path.simplify_threshold": 0.2,
-    }
-    with matplotlib.rc_context(style):
-        labels = [NAMES.get(name, name.replace("_", " ")).strip() or "value" for name in curves]
-        columns = 3 if max(map(len, labels)) <= 14 else 2
-        height = HEIGHT + LEGEND_ROW * max(1, math.ceil(len(labels) / columns))  # plots side by side stay level
-        figure = Figure(figsize=(WIDTH, height))
-        inner = (WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / height
-        axes = figure.add_axes((LEFT / WIDTH, BOTTOM / height, *inner))
+def _plot(group: str, curves: Mapping[str, Curve], marks: Sequence[tuple[int, int]], until: int) -> str:
+    labels = [NAMES.get(name, name.replace("_", " ")).strip() or "value" for name in curves]
+    columns = 3 if max(map(len, labels)) <= 14 else 2
+    height = HEIGHT + LEGEND_ROW * max(1, math.ceil(len(labels) / columns))  # plots side by side stay level
+    with matplotlib.rc_context(_style(group)):
+        figure, axes = _canvas(height)
         drawn = [_draw(axes, *curve, index, steady=group in STEADY) for index, curve in enumerate(curves.values())]
-        _scale(axes, group, curves)
+        _scale(axes, group, curves, until)
         _mark(axes, marks)
         if len(labels) > 1:
             place = {
@@ -127,9 +147,19 @@ def _plot(group: str, curves: Mapping[str, Curve], marks: Sequence[tuple[int, in
             }
             look = {"frameon": False, "fontsize": 10, "labelcolor": INK, "handlelength": 1.4, "borderpad": 0.1}
             axes.legend(drawn, labels, ncols=columns, **place, **look)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(buffer.getvalue(), _spoken(group, curves), height)
+        spoken = _spoken(title(group), {NAMES.get(name, name): curve for name, curve in curves.items()}, "images")
+        return _inline(figure, spoken, height)
+
+
+def _style(salt: str) -> Any:
+    # what is referred to within one SVG has a name made from the salt
+    return {"svg.fonttype": "none", "svg.hashsalt": salt, "text.parse_math": False, "path.simplify_threshold": 0.2}
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height))
+    inner = (WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / height
+    return figure, figure.add_axes((LEFT / WIDTH, BOTTOM / height, *inner))
 
 
 def _draw(axes: Axes, x: np.ndarray, y: np.ndarray, index: int, steady: bool) -> Line2D:
@@ -142,8 +172,8 @@ def _draw(axes: Axes, x: np.ndarray, y: np.ndarray, index: int, steady: bool) ->
     return axes.plot(*decimate(x, smooth(y)), color=colour, lw=1.8)[0]
 
 
-def _scale(axes: Axes, group: str, curves: Mapping[str, Curve]) -> None:
-    last = max(float(x[-1]) for x, _ in curves.values())
+def _scale(axes: Axes, group: str, curves: Mapping[str, Curve], until: int = 0) -> None:
+    last = max(until, *(float(x[-1]) for x, _ in curves.values()))
     axes.set_xlim(0, last * 1.005 or 1)
     values = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()])
     low, high = np.percentile(values, [0.5, 99.5]) if len(values) >= SMOOTH_FROM else (values.min(), values.max())
@@ -202,13 +232,16 @@ def decimate(x: np.ndarray, y: np.ndarray, most: int = POINTS) -> Curve:
     return x[chosen], y[chosen]
 
 
-def _spoken(group: str, curves: Mapping[str, Curve]) -> str:
-    ends = [f"{NAMES.get(name, name)} {short(float(y[np.isfinite(y)][-1]))}" for name, (_, y) in curves.items()]
-    seen = max(float(x[-1]) for x, _ in curves.values())
-    return f"{_title(group)} over {short(seen)} images; at the end {', '.join(ends)}"
+def _spoken(title: str, curves: Mapping[str, Curve], over: str) -> str:
+    ends = [f"{name} {short(float(y[np.isfinite(y)][-1]))}" for name, (_, y) in curves.items()]
+    reach = max(float(x[-1]) for x, _ in curves.values())
+    return f"{title} over {short(reach)} {over}; at the end {', '.join(ends)}"
 
 
-def _inline(svg: str, spoken: str, height: float) -> str:
+def _inline(figure: Figure, spoken: str, height: float) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from limner.report import scores
 
 Line = Mapping[str, Any]
 
@@ -40,14 +43,70 @@ class Finding:
 
 def progress(content: Mapping[str, Any], lines: Iterable[Line], newest_sheet: int = 0) -> Progress:
     """Read off how far the run is; a clock that starts anew after a resume is added to what was before."""
-    images, seconds, before = newest_sheet, 0.0, 0.0
+    lines = list(lines)
+    images = max((int(line.get("images", 0)) for line in lines), default=0)
+    times = clock(lines)
+    return Progress(max(images, newest_sheet), _total(content), times[-1][1] if times else 0.0)
+
+
+def clock(lines: Iterable[Line]) -> list[tuple[int, float]]:
+    """Pair images seen with the seconds that training had taken by then; a clock that starts anew is added up."""
+    times, seconds, before = [], 0.0, 0.0
     for line in lines:
-        images = max(images, int(line.get("images", 0)))
         now = line.get("seconds")
-        if isinstance(now, int | float):
-            seconds += now - before if now >= before else now
-            before = now
-    return Progress(images, _total(content), seconds)
+        if line.get("kind") == "evaluation" or not isinstance(now, int | float):  # an evaluation's are its own cost
+            continue
+        seconds += now - before if now >= before else now
+        before = now
+        times.append((int(line.get("images", 0)), seconds))
+    return times
+
+
+def evaluations(lines: Iterable[Line]) -> list[Line]:
+    """List the evaluations that may be compared: those that were made as the last one was."""
+    found = [line for line in lines if line.get("kind") == "evaluation"]
+    return [line for line in found if line.get("protocol") == found[-1].get("protocol")]
+
+
+def numbers(evaluations: Sequence[Line]) -> dict[str, list[tuple[int, float]]]:
+    """Gather each result as (images, value) in the order of training: the leading one first, then the best-known.
+
+    The last evaluation says which one leads under "headline"; where it does not, the best-known does.
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for line in evaluations:
+        for key, value in line.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if key.startswith("metric/") and number:
+                found.setdefault(key.removeprefix("metric/"), []).append((int(line["images"]), float(value)))
+    first = evaluations[-1].get("headline") if evaluations else None
+    return {key: found[key] for key in sorted(scores.in_order(found), key=lambda key: key != first)}
+
+
+def best(points: Sequence[tuple[int, float]], better: str) -> tuple[int, float] | None:
+    """Find the moment and the value of the best of (images, value); None where no direction is good."""
+    if not points or better not in ("lower", "higher"):
+        return None
+    return min(points, key=lambda point: point[1] if better == "lower" else -point[1])
+
+
+def leading(lines: Iterable[Line]) -> dict[str, Any] | None:
+    """Say how good the run is by the number that leads, and how that was measured; None before any evaluation."""
+    lines = list(lines)
+    measured = evaluations(lines)
+    points = next(iter(numbers(measured).items()), None)
+    if points is None:
+        return None
+    score = scores.score(points[0])
+    top = best(points[1], score.better)
+    return {
+        "score": score,
+        "best": scores.number(top[1]) if top else None,
+        "at": top[0] if top else None,
+        "last": scores.number(points[1][-1][1]),
+        "protocol": measured[-1].get("protocol"),
+        "left_out": sum(line.get("kind") == "evaluation" for line in lines) - len(measured),
+    }
 
 
 def findings(lines: Iterable[Line]) -> list[Finding]:

@@ -40,11 +40,12 @@ class TensorBoard:
         self.shown: set[str] = set()
 
     def __call__(self, line: dict[str, Any]) -> None:
-        if line["kind"] == "log":
-            for key, value in _numbers(line).items():
-                self.writer.add_scalar(key, value, line["images"])
-        else:
-            self.writer.add_text(line["kind"], f"{line['word']}: {line['advice']}", line["images"])
+        for key, value in _numbers(line).items():
+            self.writer.add_scalar(key, value, line["images"])
+        if line["kind"] == "health":
+            self.writer.add_text("health", f"{line['word']}: {line['advice']}", line["images"])
+        elif line["kind"] == "event":
+            self.writer.add_text("event", line["text"], line["images"])
         self._show_sheets()
         self.writer.flush()
 
@@ -76,8 +77,9 @@ class Wandb:
         )
 
     def __call__(self, line: dict[str, Any]) -> None:
-        if line["kind"] == "log":
-            self.session.log(_numbers(line), step=line["images"])
+        numbers = _numbers(line)
+        if numbers:
+            self.session.log(numbers, step=line["images"])
 
     def close(self) -> None:
         """Send what is still in the queue."""
@@ -85,4 +87,4 @@ class Wandb:
 
 
 def _numbers(line: dict[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in line.items() if key not in LEFT_OUT}
+    return {key: value for key, value in line.items() if key not in LEFT_OUT and isinstance(value, int | float)}
