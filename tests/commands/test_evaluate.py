@@ -212,3 +212,32 @@ def test_a_short_run_is_not_held_up(digits: str, tmp_path: Path) -> None:
 def test_an_unknown_best_is_refused(digits: str, tmp_path: Path) -> None:
     with pytest.raises(limner.UserError, match="did you mean 'kid'"):
         watched(digits, tmp_path / "run", best="kidd")
+
+
+def test_an_onnx_file_is_judged_like_any_model(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx")
+    pytest.importorskip("onnxruntime", reason="ONNX files need the extra onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    weights = np.random.default_rng(0).normal(size=(8, 3 * 16 * 16)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["z", "weights"], ["flat"]),
+            helper.make_node("Tanh", ["flat"], ["squashed"]),
+            helper.make_node("Reshape", ["squashed", "shape"], ["image"]),
+        ],
+        "generator",
+        [helper.make_tensor_value_info("z", kind, ["n", 8])],
+        [helper.make_tensor_value_info("image", kind, ["n", 3, 16, 16])],
+        [
+            onnx.numpy_helper.from_array(weights, "weights"),
+            onnx.numpy_helper.from_array(np.array([-1, 3, 16, 16]), "shape"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path = tmp_path / "generator.onnx"
+    onnx.save(model, path)
+    assert "--data" in refused(capsys, path, *RANDOM)
+    content = evaluate(capsys, path, "--data", pictures, "--count", 20, *RANDOM)
+    assert values(content)["fid"] > 0 and "generated 20" in str(content["line"])

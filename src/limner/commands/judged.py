@@ -27,8 +27,8 @@ SHEET = 64  # pictures on its sheet
 class Judged:
     """What was measured, of which pictures.
 
-    `seen` holds the features of the real and the generated ones; `scores`, of pairs, one number each by metric; `run`
-    is the run folder that was judged, if it was one.
+    `seen` holds the features of the real and the generated ones; `scores`, of pairs, one number each by metric, and
+    `inputs` what the generated ones were made of; `run` is the run folder that was judged, if it was one.
     """
 
     evaluation: Evaluation
@@ -37,6 +37,7 @@ class Judged:
     seen: tuple[Seen, Seen] | None = None
     scores: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     run: Path | None = None
+    inputs: PictureSet | None = None
 
     def save_samples(self, folder: Path) -> None:
         """Write the generated pictures that were judged as PNG files."""
@@ -73,7 +74,7 @@ class Judged:
         order = np.argsort(scores if result.better == "higher" else -scores)[:SHOWN]
         return [
             WorstPair(
-                None,
+                _picture(self.inputs, position) if self.inputs else None,
                 _picture(self.real, position),
                 _picture(self.fake, position),
                 f"{self.real.name(position)}: {result.title} {scores[position]:.3f}",

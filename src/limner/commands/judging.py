@@ -17,6 +17,8 @@ from limner.core.console import counting
 from limner.core.contract import Spec
 from limner.core.errors import UserError, listing
 from limner.core.runs import Run
+from limner.data.pairs import open_pairs
+from limner.methods import METHODS
 from limner.metrics import choice
 from limner.metrics.metric import Evidence
 from limner.metrics.pictures import PictureSet, choose
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 
 
 def judge_model(command: Evaluate, path: Path, asked: Sequence[str], team: Team) -> Judged | None:
-    """Measure what a model makes from noise against real pictures; None on processes other than the first."""
+    """Measure what a model makes: from noise against real pictures, of held-out pictures against the truth.
+
+    None on processes other than the first.
+    """
     pipeline = inference.load(path, command.device)
     if not pipeline.method.latent:
-        raise UserError(
-            f"{path} turns one picture into another: write what it makes of held-out pictures into a folder and give "
-            "--fake THAT --real TARGETS --paired"
-        )
+        return _judge_translation(command, path, pipeline, asked, team)
     source, crop, its_own = _real(command, pipeline, path)
     spec, seed = pipeline.spec, command.seed
     labels = source.labels if source.classes == spec.classes else None
@@ -84,14 +86,56 @@ def judge_pairs(command: Evaluate, asked: Sequence[str], team: Team) -> Judged |
     wanted = _some(real, str(command.real), [partners[name] for name in names])
     made = _some(fake, str(command.fake), [ours[name] for name in names])
     sides = [min(size.height, size.width) for size, _ in (real.probe(partners[name]) for name in names)]
+    return _compare_pairs(command, str(command.fake), min(sides), (wanted, made), asked, team)
+
+
+def _judge_translation(
+    command: Evaluate, path: Path, pipeline: Pipeline, asked: Sequence[str], team: Team
+) -> Judged | None:
+    info, spec, seed = pipeline.info, pipeline.spec, command.seed
+    if info is None:
+        raise UserError(f"{path} does not say what it was trained on: translate pictures with it, and give two folders")
+    paired = METHODS.load(info.method).translates == "paired"
+    title = command.data or info.data
+    held_out = open_pairs(title, paired).held_out
+    way = info.settings.get("direction", "AtoB")
+    given, target = (held_out.a, held_out.b) if way == "AtoB" else (held_out.b, held_out.a)
+    features = choice.pictures_for("inception", command.device)
+    count = command.count or (len(target) if paired else min(features, len(given), len(target)))
+    entering = dataclasses.replace(spec, channels=spec.channels_in)
+    inputs = picture_sets.of_source(given, title, count, seed, entering)
+    real = picture_sets.of_source(target, f"held-out pictures of {title}", count, seed, spec)
+    fake = PictureSet(
+        inputs.count, lambda some: pipeline.translate(inputs.read(some)), inputs.name, f"{_averaged(pipeline)}, {way}"
+    )
+    who = f"{path} at {info.images:,} images"
+    if paired:
+        judged = _compare_pairs(command, who, min(spec.height, spec.width), (real, fake), asked, team, inputs)
+    else:
+        extractor = _extractor(command, "inception" if command.features == "auto" else command.features)
+        judged = _Sets(command, asked, team, real, fake)(who, extractor, ())
+    return dataclasses.replace(judged, run=path) if judged and path.is_dir() else judged
+
+
+def _compare_pairs(
+    command: Evaluate,
+    title: str,
+    smallest_side: int,
+    sets: tuple[PictureSet, PictureSet],
+    asked: Sequence[str],
+    team: Team,
+    inputs: PictureSet | None = None,
+) -> Judged | None:
     build = {"lpips": {"download": command.download, "device": command.device}}
-    metrics, left_out = choose_pairs(asked, min(sides), build)
-    with counting("comparing pairs", len(names), team.rank == 0 and not command.json) as progress:
-        results, scores, notes = measure_pairs(metrics, wanted, made, team, progress)
+    metrics, left_out = choose_pairs(asked, smallest_side, build)
+    if not metrics:
+        raise UserError("none of these metrics is one of pairs: choose from lpips, ssim, ms-ssim, psnr, l1")
+    with counting("comparing pairs", sets[0].count, team.rank == 0 and not command.json) as progress:
+        results, scores, notes = measure_pairs(metrics, *sets, team, progress)
     if team.rank:
         return None
-    protocol = Protocol.of(None, wanted, made, command.seed)
-    return Judged(conclude(str(command.fake), protocol, results, [*notes, *left_out]), wanted, made, scores=scores)
+    evaluation = conclude(title, Protocol.of(None, *sets, command.seed), results, [*notes, *left_out])
+    return Judged(evaluation, *sets, scores=scores, inputs=inputs)
 
 
 @dataclasses.dataclass(frozen=True)
