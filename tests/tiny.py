@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
 from limner import presets
@@ -14,11 +15,13 @@ from limner.commands.train import Train
 from limner.core.config import TrainConfig
 from limner.core.runs import Run
 from limner.engine.state import Checkpoints
+from limner.methods import METHODS
 from limner.presets.overlay import overlay
 
 PRESETS = presets.PRESETS.names()
 SIZE = 32
 BATCH = 8
+SMALL = {"filters": 4, "d_filters": 4}
 
 
 def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: Any) -> TrainConfig:
@@ -29,26 +32,52 @@ def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: 
     for widths in ("widths", "d_widths"):
         if settings.get(widths):
             small[widths] = tuple(max(4, width // 16) for width in settings[widths])
-    if "filters" in settings:
-        small["filters"] = 4
+    small |= {name: SMALL[name] for name in settings if name in SMALL}
+    if "d_layers" in settings:
+        small["d_layers"] = min(2, settings["d_layers"])
+    if settings.get("depth"):
+        small["depth"] = min(4, settings["depth"])
     return overlay(full, **{**small, **overrides})[0]
 
 
+def translates(preset: str) -> str:
+    """Whether a preset learns from "paired" or "unpaired" sets, or "" from pictures of one kind."""
+    return METHODS.load(presets.get(preset).method).translates
+
+
+def pairs_of(pictures: Path) -> Path:
+    """A folder of two kinds beside one of pictures: A as they are, B their negatives."""
+    folder = pictures.with_name(f"{pictures.name}-pairs")
+    if not folder.exists():
+        for side in "AB":
+            (folder / side).mkdir(parents=True, exist_ok=True)
+        for path in pictures.glob("*.png"):
+            picture = Image.open(path)
+            picture.save(folder / "A" / path.name)
+            ImageOps.invert(picture).save(folder / "B" / path.name)
+    return folder
+
+
 def command(preset: str, data: Path | str, out: Path, images: int = 8 * BATCH, **overrides: Any) -> Train:
-    """The command that trains a shrunk preset quietly."""
-    keep = {name: overrides.pop(name) for name in ("save_every", "workers", "frames", "keep") if name in overrides}
+    """The command that trains a shrunk preset quietly; one that translates gets pairs made of the pictures."""
+    if translates(preset) and isinstance(data, Path) and data.is_dir():
+        data = pairs_of(data)
+    names = ("save_every", "workers", "frames", "keep", "evaluate_every")
+    keep = {name: overrides.pop(name) for name in names if name in overrides}
     return Train(config(preset, data, images, **overrides), out, _keep(**keep), show="quiet")
 
 
 def flags(train: Train) -> list[str]:
     """The same command in words, for a process of its own."""
-    config, settings = train.config, train.config.settings
+    config, full = train.config, presets.get(train.config.preset)
     words = ["train", config.preset, "--out", str(train.out), "--data", config.data, "--size", str(config.size)]
     words += ["--batch", str(config.batch), "--images", str(config.images), "--ema", str(config.ema)]
     words += ["--threads", str(config.engine.threads), "--show", "quiet"]
-    for name, widths in (("--widths", settings.widths), ("--d-widths", settings.d_widths)):
-        words += [name, *map(str, widths)] if widths else []
-    words += ["--filters", str(settings.filters)]
+    for field in dataclasses.fields(config.settings):
+        value = getattr(config.settings, field.name)
+        if value != getattr(full.settings, field.name):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
     keep = train.keep
     words += ["--frames", str(keep.frames), "--keep", str(keep.keep)]
     words += ["--save-every", str(keep.save_every)] if keep.save_every else []

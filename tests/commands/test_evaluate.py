@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
 import limner
+import tiny
 from limner import cli
 from limner.commands.train import train
 from limner.core.config import KeepConfig

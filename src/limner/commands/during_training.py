@@ -193,7 +193,7 @@ class _Translations:
         results, _, _ = measure_pairs(self.metrics, real, fake, self.team)
         if not training.ranks.first:
             return {}, ""
-        return {result.key: result.value for result in results}, How.of(None, real, fake, 0).how
+        return {result.key: result.value for result in results}, How.of(self.metrics.values(), real, fake, 0).how
 
     def foretell(self) -> float:
         """Seconds that a measurement is likely to take."""

@@ -134,7 +134,7 @@ def _compare_pairs(
         results, scores, notes = measure_pairs(metrics, *sets, team, progress)
     if team.rank:
         return None
-    evaluation = conclude(title, Protocol.of(None, *sets, command.seed), results, [*notes, *left_out])
+    evaluation = conclude(title, Protocol.of(metrics.values(), *sets, command.seed), results, [*notes, *left_out])
     return Judged(evaluation, *sets, scores=scores, inputs=inputs)
 
 
@@ -221,4 +221,5 @@ def _some(source: Source, title: str, indices: list[int]) -> PictureSet:
     def read(some: Sequence[int]) -> list[np.ndarray]:
         return [one(indices[position]) for position in some]
 
-    return PictureSet(len(indices), read, lambda position: source.name(indices[position]), title, background=True)
+    key = f"{source.fingerprint} {indices}"
+    return PictureSet(len(indices), read, lambda i: source.name(indices[i]), title, key=key, background=True)

@@ -171,5 +171,5 @@ class Fid(SetMetric):
         if few <= real.shape[1]:
             notes.append(f"rank-deficient: {few:,} pictures for {real.shape[1]:,} features")
         if few < BIASED_BELOW:
-            notes.append(f"too high for fewer than {BIASED_BELOW:,} pictures: KID leads")
+            notes.append(f"too high for fewer than {BIASED_BELOW:,} pictures")
         return {"fid": Measure(value, _error(real, fake, seed) if errors else None, "; ".join(notes))}

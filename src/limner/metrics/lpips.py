@@ -74,6 +74,7 @@ class Lpips(PairMetric):
 
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     title: ClassVar[str] = "LPIPS (AlexNet)"
+    weights: ClassVar[str] = f"LPIPS {published.LPIPS_ALEX.files[0].sha256[:8]}"
     least_side: ClassVar[int] = LEAST_SIDE
 
     def __init__(self, weights: Path | None = None, download: bool = False, device: str = "cpu") -> None:

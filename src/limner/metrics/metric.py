@@ -67,6 +67,8 @@ class PairMetric(abc.ABC):
 
     better: ClassVar[Literal["lower", "higher"]]
     title: ClassVar[str]
+    weights: ClassVar[str] = ""
+    """its name and the first digits of its weights' SHA-256, for those that have weights"""
     least_side: ClassVar[int] = 1
     """height and width in pixels below which it is not defined"""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from limner.metrics.metric import Extractor
+from limner.metrics.metric import Extractor, PairMetric
 from limner.metrics.pictures import PictureSet
 
 UNBIASED_FROM = 10_000  # pictures from which FID may lead: below, its bias is larger than what is to be seen
@@ -18,7 +18,7 @@ class Protocol:
     `features`, `weights` and `resize` name the extractor (weights by the first digits of their SHA-256); `real`,
     `real_key`, `real_total` and `n_real` the real pictures and how many were drawn of how many; `fake` where the
     others come from, with their seeds and whether the weights were averaged (EMA); `seed` what was drawn by chance.
-    Without an extractor the first three are empty: pairs are compared pixel by pixel or by LPIPS.
+    For pairs, which no extractor sees, `features` is "pixels" and `weights` those of the metrics that have some.
     """
 
     features: str
@@ -33,19 +33,22 @@ class Protocol:
     seed: int
 
     @classmethod
-    def of(cls, extractor: Extractor | None, real: PictureSet, fake: PictureSet, seed: int) -> Protocol:
-        """State how `real` and `fake` are compared."""
-        seen_by = (extractor.name, extractor.weights, extractor.resize) if extractor else ("", "", "")
+    def of(cls, seen_by: Extractor | Iterable[PairMetric], real: PictureSet, fake: PictureSet, seed: int) -> Protocol:
+        """State how `real` and `fake` are compared: through an extractor, or pair by pair."""
+        if isinstance(seen_by, Extractor):
+            words = (seen_by.name, seen_by.weights, seen_by.resize)
+        else:
+            words = ("pixels", " ".join(metric.weights for metric in seen_by if metric.weights), "")
         total = real.total or real.count
-        return cls(*seen_by, real.title, real.digest, total, real.count, fake.title, fake.count, seed)
+        return cls(*words, real.title, real.digest, total, real.count, fake.title, fake.count, seed)
 
     @property
     def how(self) -> str:
         """The part of the line that two numbers must share to be comparable."""
-        seen_by = f"{self.features} {self.weights} {self.resize}; " if self.features else "pixels; "
+        seen_by = " ".join(filter(None, (self.features, self.weights, self.resize)))
         of = f" of {self.real_total:,}" if self.real_total != self.n_real else ""
         key = f" ({self.real_key})" if self.real_key else ""
-        return f"{seen_by}real {self.n_real:,}{of}{key}, seed {self.seed}; generated {self.n_fake:,}"
+        return f"{seen_by}; real {self.n_real:,}{of}{key}, seed {self.seed}; generated {self.n_fake:,}"
 
     @property
     def line(self) -> str:

@@ -83,6 +83,9 @@ def choose_sets(asked: Sequence[str], evidence: Evidence) -> dict[str, SetMetric
 
 
 def _lack(metric: type[SetMetric], evidence: Evidence) -> str:
+    few = min(len(evidence.real), len(evidence.fake))
+    if few < metric.least:
+        return f"it needs {metric.least} pictures of each side, and one has {few}"
     if metric.needs in ("logits", "labels") and evidence.fake.logits is None:
         return "it needs a classifier's answers, which these features do not have"
     if metric.needs == "labels" and evidence.labels is None:
@@ -95,9 +98,14 @@ def _lack(metric: type[SetMetric], evidence: Evidence) -> str:
 def measure_sets(asked: Sequence[str], evidence: Evidence, seed: int = 0, errors: bool = True) -> list[Result]:
     """Measure two sets; error bars are left out when they cost time and `errors` is False."""
     results = []
-    for metric in choose_sets(asked, evidence).values():
-        for key, measure in metric.measure(evidence, seed, errors).items():
-            results.append(_result(key, metric.results[key], measure, metric.better))
+    for name, metric in choose_sets(asked, evidence).items():
+        try:
+            measures = metric.measure(evidence, seed, errors)
+        except UserError:
+            if name in asked or not all(np.isfinite(part.vectors).all() for part in (evidence.real, evidence.fake)):
+                raise
+            continue  # it says nothing about such pictures, and nobody asked for it
+        results += [_result(key, metric.results[key], measure, metric.better) for key, measure in measures.items()]
     return results
 
 
