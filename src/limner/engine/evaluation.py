@@ -14,11 +14,12 @@ from limner.engine.hooks import Journal, Save
 from limner.engine.training import Training
 
 SHARE = 0.05  # of the training time, that measuring may cost when nobody says how often
+MOST = 50  # evaluations over a run when nobody says how often
 PATIENCE = 5  # evaluations without a new best after which the run is told so
 
 
 class Evaluate:
-    """Measures every `every` images, or as often as a twentieth of the training time allows, and keeps the best.
+    """Measures every `every` images, or evenly as often as a twentieth of the time allows, and keeps the best.
 
     `measure` is called by all ranks and returns numbers by name, on the first rank at least; `best` names the one by
     which checkpoints are judged, and `lower` says whether less is better. `foretell` gives the seconds that the first
@@ -51,7 +52,7 @@ class Evaluate:
             return clock.due(self.every) or clock.done
         if not (clock.due(self.look_every) or clock.done):
             return False
-        return from_first(training.ranks.first and self._affordable(training.seconds))
+        return from_first(training.ranks.first and self._affordable(training))
 
     def __call__(self, training: Training) -> None:
         """Measure, write a line, keep the checkpoint when it is the best so far, speak when nothing improves."""
@@ -74,13 +75,17 @@ class Evaluate:
         elif training.ranks.first:
             self._advise(training, earlier)
 
-    def _affordable(self, seconds: float) -> bool:
-        if seconds < self.not_before:
+    def _affordable(self, training: Training) -> bool:
+        # As many over the whole run as the share pays for, spread evenly, the last one at its end.
+        if training.seconds < self.not_before:
             return False
-        spent = [line["seconds"] for line in self._lines()]
-        cost = self.cost if self.cost is not None else (spent[-1] if spent else self.foretell())
+        lines, clock = self._lines(), training.clock
+        cost = self.cost if self.cost is not None else (lines[-1]["seconds"] if lines else self.foretell())
         self.cost = cost
-        return sum(spent) + cost <= SHARE * (seconds - sum(spent))
+        expected = (training.seconds - sum(line["seconds"] for line in lines)) / clock.progress
+        count = int(min(MOST, SHARE * expected / max(cost, 1e-3)))
+        since = clock.progress - (lines[-1]["images"] / clock.total if lines else 0.0)
+        return count >= 1 and since * count >= (0.5 if clock.done else 1.0)
 
     def _lines(self) -> list[dict[str, Any]]:
         return [line for line in self.run.metrics() if line["kind"] == "evaluation"]
