@@ -62,7 +62,7 @@ class Bench:
         return [line["images"] for line in self.run.metrics() if line["kind"] == "evaluation"]
 
 
-@pytest.mark.parametrize("cost", [0.2, 1.0, 2.4])
+@pytest.mark.parametrize("cost", [0.21, 0.95, 2.4])
 def test_measuring_costs_a_twentieth_at_most_and_is_spread(cost: float, tmp_path: Path) -> None:
     bench = Bench(tmp_path / "run", cost)
     moments = bench.train()
@@ -80,12 +80,12 @@ def test_what_cannot_be_paid_for_is_not_done(tmp_path: Path) -> None:
 
 
 def test_a_resume_goes_on_counting(tmp_path: Path) -> None:
-    whole = Bench(tmp_path / "whole", 1.0).train()
-    bench = Bench(tmp_path / "run", 1.0)
+    whole = Bench(tmp_path / "whole", 0.95).train()
+    bench = Bench(tmp_path / "run", 0.95)
     bench.train(begin=0)
     kept = [line for line in bench.run.metrics() if line["images"] <= 50_000]
     bench.run.metrics_file.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    again = Bench(tmp_path / "run", 1.0)
+    again = Bench(tmp_path / "run", 0.95)
     moments = again.train(begin=50_000)
     assert len(moments) == len(whole)
     assert again.foretold == 0, "the cost is known from before"
