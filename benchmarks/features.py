@@ -19,7 +19,7 @@ from limner.metrics.seeing import see
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-parity" / "bin" / "python"
 COUNT = 100  # two of the peer's batches
-ROUNDS = 9
+ROUNDS = 5
 OURS = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME")  # limner's settings for its own process; the peer runs with none
 
 

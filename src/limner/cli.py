@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("limner.commands.demo:Demo:demo", "learn digits in three minutes: the quickest look"),
     "train": ("limner.commands.train:Train:train", "train a preset on your pictures, or go on with a run"),
     "generate": ("limner.commands.generate:Generate:generate", "make new pictures with a trained model"),
+    "translate": ("limner.commands.translate:Translate:translate", "turn pictures and videos into others"),
     "evaluate": ("limner.commands.evaluate:Evaluate:evaluate", "say how good a model is, in numbers one can trust"),
     "report": ("limner.commands.report:Report:report", "make the page of a run anew"),
     "compare": ("limner.commands.compare:Compare:compare", "put runs side by side in a table and on a page"),

@@ -53,7 +53,9 @@ def test_same_seed_same_weights(method: Method, request: pytest.FixtureRequest) 
     other = build(config.method, config.settings, spec_of(config), seed=2)
     assert torch.equal(before, torch.random.get_rng_state()), "building a method moved the global generator"
     for name, net in method.nets.items():
-        a, b, c = (next(iter(n.parameters())) for n in (net, twin.nets[name], other.nets[name]))
+        a, b, c = (
+            torch.cat([part.flatten() for part in n.parameters()]) for n in (net, twin.nets[name], other.nets[name])
+        )
         assert torch.equal(a, b) and not torch.equal(a, c)
 
 

@@ -118,7 +118,7 @@ class Tick:
 class Save:
     """Writes a checkpoint and the model file every `every` images, and at least every five minutes."""
 
-    LONGEST = 300.0  # seconds of work that a power cut may cost
+    LONGEST = 300.0  # seconds of work that a power failure may cost
 
     def __init__(
         self,

@@ -9,7 +9,17 @@ import torch
 from limner.core.contract import Method, Spec
 from limner.core.registry import Registry
 
-METHODS = Registry("method", {"dcgan": "limner.methods.dcgan:DCGAN"}, group="limner.methods")
+METHODS = Registry(
+    "method",
+    {
+        "dcgan": "limner.methods.dcgan:DCGAN",
+        "pix2pix": "limner.methods.pix2pix:Pix2Pix",
+        "cyclegan": "limner.methods.cyclegan:CycleGAN",
+        "discogan": "limner.methods.discogan:DiscoGAN",
+        "cut": "limner.methods.cut:CUT",
+    },
+    group="limner.methods",
+)
 
 
 def build(name: str, settings: Any, spec: Spec, seed: int = 0) -> Method:
