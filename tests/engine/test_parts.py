@@ -179,8 +179,9 @@ def test_ledger_means_count_only_steps_that_spoke() -> None:
 
 
 def test_engine_settings_are_switchable_and_absent_devices_refused() -> None:
-    machine = resolve(EngineConfig(device="cpu", channels_last="off", fused="off", threads=1), Ranks())
+    machine = resolve(EngineConfig(device="cpu", channels_last="off", fused="off", threads=1), Ranks(), 64)
     assert (machine.channels_last, machine.fused, machine.threads, machine.precision) == (False, False, 1, "fp32")
+    assert [resolve(EngineConfig(device="cpu"), Ranks(), batch).channels_last for batch in (1, 64)] == [False, True]
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA GPU here"):
-            resolve(EngineConfig(device="cuda"), Ranks())
+            resolve(EngineConfig(device="cuda"), Ranks(), 64)

@@ -18,7 +18,7 @@ from limner.core.runs import Run
     "switch",
     [
         {"precision": "bf16"},
-        {"channels_last": "off"},
+        {"channels_last": "on"},
         {"fused": "off"},
         pytest.param(
             {"compile": "on"}, marks=pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")

@@ -72,7 +72,7 @@ def train(command: Train) -> Run:
             stack.enter_context(files.alone(run.folder))
         stock = opened.decode(run.cache, here, command.show)
         store = stock.store
-        machine = identity.machine(config.engine, here, before)
+        machine = identity.machine(config, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
         clock = Clock(_length(config, store.count))

@@ -42,7 +42,7 @@ class EngineConfig:
     precision: Precision = "auto"
     """fp32, or bf16 autocast (auto: bf16 on GPUs that have it)"""
     channels_last: Switch = "auto"
-    """memory format of pictures and weights (auto: on)"""
+    """memory format of pictures and weights (auto: on for GPUs, and for batches of 32 and more)"""
     compile: Switch = "auto"
     """torch.compile of the networks (auto: off; it pays on GPUs in long runs)"""
     fused: Switch = "auto"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from limner.core import files
-from limner.core.config import EngineConfig, TrainConfig, differences, from_dict, to_dict
+from limner.core.config import TrainConfig, differences, from_dict, to_dict
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.core.version import VERSION
@@ -40,9 +40,10 @@ def earlier(run: Run, config: TrainConfig) -> dict[str, Any] | None:
     return before
 
 
-def machine(asked: EngineConfig, here: Ranks, before: dict[str, Any] | None) -> Machine:
+def machine(config: TrainConfig, here: Ranks, before: dict[str, Any] | None) -> Machine:
     """Choose the settings that the run began with, unless the person or the hardware says otherwise."""
-    chosen = resolve(asked, here)
+    asked = config.engine
+    chosen = resolve(asked, here, config.batch)
     if before is None or before["config"]["engine"] != to_dict(asked) or before["resolved"]["world"] != here.world:
         return chosen
     recorded: Machine = from_dict(Machine, before["resolved"]["machine"], "config.json: machine")
