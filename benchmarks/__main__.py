@@ -7,7 +7,7 @@ import sys
 
 from limner.core.environment import first_torch_call, prepare
 
-QUICK = ("step", "loader")
+QUICK = ("step", "loader", "pair_loader", "translation")
 
 if __name__ == "__main__":
     prepare()

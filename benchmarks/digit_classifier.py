@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from limner.core.files import sha256_of_file
 from limner.metrics.digits import Digits, to_batch
-from limner.metrics.weights import sha256_of_file
 from limner.nets.digits import DigitClassifier
 
 EPOCHS = 4

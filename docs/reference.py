@@ -79,10 +79,10 @@ def _lines() -> Iterator[str]:
     yield "\n## Presets\n"
     yield from preset_rows()
     yield "\n## Python\n"
-    for function in (api.train, api.load, api.generate):
+    for function in (api.train, api.load, api.generate, api.translate, api.evaluate):
         yield from _function(f"limner.{function.__name__}", function)
     for cls, names in (
-        (inference.Pipeline, ("generate", "stream", "interpolate")),
+        (inference.Pipeline, ("generate", "stream", "translate", "interpolate")),
         (inference.Pictures, ("pil", "grid", "save")),
         (api.TrainedRun, ("load",)),
     ):
@@ -95,7 +95,11 @@ def _lines() -> Iterator[str]:
 
 def _flags(cls: type, values: Any = None) -> list[str]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    meanings = {item.arg_name: " ".join((item.description or "").split()) for item in parse_from_object(cls).params}
+    meanings = {
+        item.arg_name: " ".join((item.description or "").split())
+        for base in reversed(cls.__mro__[:-1])
+        for item in parse_from_object(base).params
+    }
     rows = []
     for field in dataclasses.fields(cls):
         if field.name not in PARTS.get(cls, ()):

@@ -58,7 +58,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_names_get_the_nearest(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "unknown preset 'cdgan': did you mean 'dcgan'?" in refused(["train", "cdgan"], capsys)
+    assert "unknown preset 'dcgann': did you mean 'dcgan'?" in refused(["train", "dcgann"], capsys)
     assert "did you mean 'dcgan-digits'?" in refused(["show", "dcgan-digit"], capsys)
     assert "unknown command 'trian': did you mean 'train'?" in refused(["trian"], capsys)
     words = ["train", "dcgan", "--data", "digit", "--out", str(tmp_path / "x")]

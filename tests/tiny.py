@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ from limner.presets.overlay import overlay
 PRESETS = presets.PRESETS.names()
 SIZE = 32
 BATCH = 8
-SMALL = {"filters": 4, "d_filters": 4}
+SMALL = {"filters": 4, "d_filters": 4, "vae_filters": 4}
 
 
 def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: Any) -> TrainConfig:
     """Shrink a preset: 32 px, a sixteenth of the filters, batches of 8."""
     full = presets.get(preset)
     small = {"size": SIZE, "batch": BATCH, "images": images, "epochs": None, "data": str(data), "ema": 20, "threads": 1}
+    small["augment"] = "auto" if translates(preset) else "none"  # so that losses and looks tell of the method alone
     settings = {field.name: getattr(full.settings, field.name) for field in dataclasses.fields(full.settings)}
-    for widths in ("widths", "d_widths"):
+    for widths in ("widths", "d_widths", "vae_dense"):
         if settings.get(widths):
             small[widths] = tuple(max(4, width // 16) for width in settings[widths])
     small |= {name: SMALL[name] for name in settings if name in SMALL}
@@ -43,6 +45,22 @@ def config(preset: str, data: Path | str, images: int = 8 * BATCH, **overrides: 
 def translates(preset: str) -> str:
     """Whether a preset learns from "paired" or "unpaired" sets, or "" from pictures of one kind."""
     return METHODS.load(presets.get(preset).method).translates
+
+
+def classes(preset: str) -> tuple[str, ...]:
+    """The classes of the pictures that a preset is tried on: none but for methods that cannot do without."""
+    return ("even", "odd") if METHODS.load(presets.get(preset).method).conditional else ()
+
+
+def classes_of(pictures: Path, names: tuple[str, ...]) -> Path:
+    """A folder of classes beside one of pictures, every other picture in each of two."""
+    folder = pictures.with_name(f"{pictures.name}-classes")
+    if not folder.exists():
+        for i, path in enumerate(sorted(pictures.glob("*.png"))):
+            kind = folder / names[i % len(names)]
+            kind.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, kind / path.name)
+    return folder
 
 
 def pairs_of(pictures: Path) -> Path:
@@ -59,9 +77,12 @@ def pairs_of(pictures: Path) -> Path:
 
 
 def command(preset: str, data: Path | str, out: Path, images: int = 8 * BATCH, **overrides: Any) -> Train:
-    """The command that trains a shrunk preset quietly; one that translates gets pairs made of the pictures."""
-    if translates(preset) and isinstance(data, Path) and data.is_dir():
-        data = pairs_of(data)
+    """The command that trains a shrunk preset quietly, on pairs or classes made of the pictures if it needs them."""
+    if isinstance(data, Path) and data.is_dir():
+        if translates(preset):
+            data = pairs_of(data)
+        elif classes(preset):
+            data = classes_of(data, classes(preset))
     names = ("save_every", "workers", "frames", "keep", "evaluate_every")
     keep = {name: overrides.pop(name) for name in names if name in overrides}
     return Train(config(preset, data, images, **overrides), out, _keep(**keep), show="quiet")
@@ -72,7 +93,7 @@ def flags(train: Train) -> list[str]:
     config, full = train.config, presets.get(train.config.preset)
     words = ["train", config.preset, "--out", str(train.out), "--data", config.data, "--size", str(config.size)]
     words += ["--batch", str(config.batch), "--images", str(config.images), "--ema", str(config.ema)]
-    words += ["--threads", str(config.engine.threads), "--show", "quiet"]
+    words += ["--threads", str(config.engine.threads), "--augment", config.augment, "--show", "quiet"]
     for field in dataclasses.fields(config.settings):
         value = getattr(config.settings, field.name)
         if value != getattr(full.settings, field.name):

@@ -13,10 +13,10 @@ from limner.core.errors import UserError
 from limner.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from limner.api import evaluate, generate, load, train
+    from limner.api import evaluate, generate, load, train, translate
     from limner.inference import Pictures, Pipeline
 
-__all__ = ["Pictures", "Pipeline", "UserError", "__version__", "evaluate", "generate", "load", "train"]
+__all__ = ["Pictures", "Pipeline", "UserError", "__version__", "evaluate", "generate", "load", "train", "translate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
         from limner import inference
 
         return getattr(inference, name)
-    if name in ("train", "generate", "load", "evaluate"):
+    if name in ("train", "generate", "translate", "load", "evaluate"):
         from limner import api
 
         return getattr(api, name)

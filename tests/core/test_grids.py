@@ -60,3 +60,15 @@ def test_background_is_chosen_freely():
 def test_other_arrays_are_refused(wrong):
     with pytest.raises(ValueError, match="expected uint8 pictures"):
         grid(wrong)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_titles_stand_over_their_columns_and_change_no_picture(channels):
+    pictures = numbered(4, 96, 96, channels)
+    plain, titled = grid(pictures, columns=2, scale=1), grid(pictures, columns=2, scale=1, titles=["A", "B"])
+    top = titled.height - plain.height
+    assert top > 12
+    assert np.array_equal(np.asarray(titled)[top:], np.asarray(plain))
+    words = np.asarray(titled)[:top].reshape(top, titled.width, channels)
+    inked = (words != words[0, 0]).any(axis=(0, 2))
+    assert inked[: titled.width // 2].any() and inked[titled.width // 2 :].any()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tiny
 from limner.core.config import Size
 from limner.core.errors import UserError
 from limner.data.loader import Loader
@@ -80,6 +81,46 @@ def test_names_without_partner_are_listed_and_counted(tmp_path: Path) -> None:
         open_pairs(str(tmp_path), paired=True)
     unpaired = open_pairs(str(tmp_path), paired=False)  # there nobody needs one
     assert len(unpaired.train.a) + len(unpaired.held_out.a) == 10
+
+
+def test_of_many_names_without_partner_ten_are_listed(tmp_path: Path) -> None:
+    two_folders(tmp_path, count=30)
+    for i in range(25):
+        (tmp_path / "B" / f"{i:02}.{'jpg' if i % 2 else 'png'}").unlink()
+    with pytest.raises(UserError, match=r"25 have no partner: 00 \(A\), .*09 \(A\) and 15 more\. Complete"):
+        open_pairs(str(tmp_path), paired=True)
+
+
+@pytest.mark.parametrize(("a", "b"), [("A", "B"), ("trainA", "trainB")])
+@pytest.mark.parametrize("paired", [True, False])
+def test_one_side_empty(paired: bool, a: str, b: str, tmp_path: Path) -> None:
+    two_folders(tmp_path, a, b)
+    for path in (tmp_path / b).iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match=rf"{b} is empty: expected files"):
+        open_pairs(str(tmp_path), paired=paired)
+
+
+def train(data: Path, out: Path) -> None:
+    from limner.commands.train import train
+
+    train(tiny.command("pix2pix", str(data), out))
+
+
+def test_training_on_odd_widths_ends_in_a_sentence(tmp_path: Path) -> None:
+    for i in range(5):
+        save(tmp_path / "set" / f"{i}.png", i, width=33)
+    with pytest.raises(UserError, match=r"0\.png \(two pictures side by side have an even width.*33 px wide"):
+        train(tmp_path / "set", tmp_path / "run")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_training_on_a_set_with_single_pictures_among_pairs_ends_in_a_sentence(tmp_path: Path) -> None:
+    side_by_side(tmp_path / "set", 40)
+    save(tmp_path / "set" / "33.png", 0, width=16)  # one kind alone, where the others show two
+    with pytest.raises(UserError, match=r"not wider than high: 33\.png\. Two kinds"):
+        train(tmp_path / "set", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_mistaken_folders_are_explained(tmp_path: Path) -> None:

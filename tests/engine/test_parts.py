@@ -160,6 +160,21 @@ def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_disk_that_fills_while_pytorch_writes_loses_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of file sizes are a POSIX thing")
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({"images": 1}, 1)
+    before, limits = checkpoints.latest(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"File too large.*untouched.*free some space"):
+            checkpoints.save({"images": 2, "weights": torch.zeros(10**6)}, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoints.latest() == before
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
 def test_state_of_another_method_is_refused() -> None:
     with pytest.raises(UserError, match="made by another method"):
         restore_state({"G": nn.Linear(1, 1)}, {"F": {}})
@@ -185,3 +200,17 @@ def test_engine_settings_are_switchable_and_absent_devices_refused() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA GPU here"):
             resolve(EngineConfig(device="cuda"), Ranks(), 64)
+
+
+def test_without_an_average_the_networks_themselves_are_used() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    ema = Ema({"G": net}, half_life=0)
+    stepper = torch.optim.Adam(net.parameters(), fused=True)
+    for images in (4, 8):
+        net(torch.randn(4, 1, 5, 5)).square().sum().backward()
+        stepper.step()
+        ema.update(4, images)
+    for name, tensor in ema.nets["G"].state_dict().items():
+        assert tensor.data_ptr() == net.state_dict()[name].data_ptr(), name
+    assert not ema.nets["G"].training and net.training
+    assert all(parameter.requires_grad for parameter in net.parameters())

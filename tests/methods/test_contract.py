@@ -34,7 +34,7 @@ def method(request: pytest.FixtureRequest) -> Method:
 
 def spec_of(config: TrainConfig) -> Spec:
     translates = METHODS.load(config.method).translates
-    return Spec(3, tiny.SIZE, tiny.SIZE, channels_in=3 if translates else 0)
+    return Spec(3, tiny.SIZE, tiny.SIZE, tiny.classes(config.preset), channels_in=3 if translates else 0)
 
 
 def test_every_method_has_a_preset() -> None:
@@ -64,6 +64,8 @@ def test_infer_gives_pictures_in_range(method: Method) -> None:
     inputs = (
         {"z": torch.randn(3, method.latent)} if method.latent else {"image": torch.zeros(3, 3, tiny.SIZE, tiny.SIZE)}
     )
+    if method.conditional:
+        inputs["label"] = torch.tensor([0, 1, 0])
     with torch.no_grad():
         pictures = method.infer(nets, inputs)
     assert pictures.shape == (3, 3, tiny.SIZE, tiny.SIZE)
@@ -78,9 +80,11 @@ def test_step_returns_plain_scalars(method: Method) -> None:
 
     names = ("A", "B") if method.translates else ("image",)
     batch = {name: torch.rand(4, 3, tiny.SIZE, tiny.SIZE) * 2 - 1 for name in names}
+    if method.conditional:
+        batch["label"] = torch.tensor([0, 1, 1, 0])
     scalars: dict[str, torch.Tensor] = {}
-    for moment in range(3):  # a method may let one side wait for its turn
-        scalars |= method.step(batch, update, Clock(100, moment))
+    for moment in range(6):  # a method may let one side wait for its turn
+        scalars |= method.step(batch, update, Clock(6, moment))
     assert set(asked) == set(method.groups)
     assert all(value.dim() == 0 and value.isfinite() for value in scalars.values())
     for side in "DG":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 
 import tiny
 from limner import presets
+from limner.commands.train import train
 from limner.core.clock import Clock
 from limner.core.contract import Method, Spec
 from limner.core.errors import UserError
@@ -205,8 +207,6 @@ def test_what_needs_equal_channels_is_said() -> None:
         build("cut", CUTSettings(filters=4), spec(1, 3))
     with pytest.raises(UserError, match=r"--identity.*inputs have 1 channels and targets 3"):
         build("cyclegan", CycleGANSettings(filters=4, identity=0.5), spec(1, 3))
-    with pytest.raises(UserError, match="--batch must be 2 or more"):
-        steps(build("discogan", DiscoGANSettings(filters=4), spec()), 1, batch(count=1))
 
 
 def test_rounds_of_discogan_survive_a_resume() -> None:
@@ -224,3 +224,10 @@ def test_presets_load_no_torch() -> None:
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_discogan_refuses_a_batch_of_one_before_anything_is_written(pictures: Path, tmp_path: Path) -> None:
+    command = tiny.command("discogan", pictures, tmp_path / "run", batch=1)
+    with pytest.raises(UserError, match="cannot learn from batches of 1: take --batch 2 or more"):
+        train(command)
+    assert not (tmp_path / "run").exists()

@@ -134,3 +134,37 @@ def test_the_mean_is_no_way_out() -> None:
 def test_every_preset_has_its_task() -> None:
     translators = {name for name in presets.PRESETS.entries if hasattr(presets.get(name).settings, "direction")}
     assert translators == {preset for preset, _, _ in TASKS.values()} | {"discogan"}
+
+
+def spots(count: int, seed: int) -> Tensor:
+    """Pictures of a small bright spot anywhere: (count, 3, SIZE, SIZE)."""
+    draw = torch.rand(count, 2, 1, 1, generator=torch.Generator().manual_seed(seed)) * 10 + 3
+    line = torch.arange(SIZE)
+    near = torch.exp(-((line[:, None] - draw[:, 0]).square() + (line[None, :] - draw[:, 1]).square()) / 4)
+    return (near * 2 - 1)[:, None].expand(-1, 3, -1, -1)
+
+
+def places(pictures: Tensor) -> Tensor:
+    """Where the brightness of each picture lies, in pixels: (count,) along the width."""
+    weight = (pictures.mean(1) + 1).square().sum(1)  # (count, SIZE)
+    return (weight * torch.arange(SIZE)).sum(1) / weight.sum(1)
+
+
+def test_dense_layers_carry_parts_elsewhere() -> None:
+    """The target is the mirrored input: as the spot moves to the right, what comes out must move to the left."""
+    settings = {name: value for name, value in PAIRED.items() if name != "steps"}
+    method = start("mugshot", **{**settings, "filters": 16})
+    held_out, train = spots(64, seed=3), spots(512, seed=1)
+    wanted = places(held_out.flip(3))
+
+    def away() -> Tensor:
+        return (places(translated(method, held_out)) - wanted).abs().mean()
+
+    assert away() > 2
+    clock = Clock(10**6)
+    update = Updater(method.groups, method.nets, clock, fused=True)
+    for step in range(250):
+        torch.manual_seed(step)
+        some = torch.randint(512, (8,))
+        method.step({"A": train[some], "B": train[some].flip(3)}, update, clock)
+    assert away() < 0.7

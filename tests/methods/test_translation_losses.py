@@ -237,7 +237,7 @@ def test_penalties_change_gradients(name: str) -> None:
 
 def test_reals_and_fakes_of_a_step_are_varied_alike() -> None:
     """D sees input, target and output moved and cleared at the same places; inputs keep their colours."""
-    settings = Pix2PixSettings(**SMALL, augment=("colour", "translation", "cutout"))
+    settings = Pix2PixSettings(**SMALL, d_augment=("colour", "translation", "cutout"))
     method, _ = made("pix2pix", settings)
     shown: list[Tensor] = []
     method.nets["D"].register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0].detach()))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.nets.resample import PoolConv, ResizeConv, crop, pad_to
+from limner.nets.resample import DoublingConv, HalvingConv, PoolConv, ResizeConv, crop, pad_to
 from limner.nets.unet import UNet
 
 VARIANTS: list[dict[str, Any]] = [
@@ -204,3 +204,21 @@ def test_exports_to_onnx(tmp_path: Path) -> None:
 
 def count(net: nn.Module) -> int:
     return sum(weight.numel() for weight in net.parameters())
+
+
+@pytest.mark.parametrize("side", [1, 2, 8, 32])
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_maps_go_through_products_that_are_the_convolutions(side: int, bias: bool) -> None:
+    for layer, size in ((HalvingConv(3, 5, bias), 2 * side), (DoublingConv(3, 5, bias), side)):
+        plain = nn.Conv2d(3, 5, 4, 2, 1) if isinstance(layer, HalvingConv) else nn.ConvTranspose2d(3, 5, 4, 2, 1)
+        plain.load_state_dict({"bias": torch.zeros(5), **layer.state_dict()})
+        x = torch.randn(2, 3, size, size, requires_grad=True)
+        twin = x.detach().clone().requires_grad_()
+        made, wanted = layer(x), plain(twin)
+        torch.testing.assert_close(made, wanted)
+        weight = torch.randn_like(made)
+        (made * weight).sum().backward()
+        (wanted * weight).sum().backward()
+        torch.testing.assert_close(x.grad, twin.grad)
+        torch.testing.assert_close(layer.weight.grad, plain.weight.grad)
+        torch.testing.assert_close(layer.eval()(x), wanted)

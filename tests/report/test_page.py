@@ -137,6 +137,23 @@ def test_damaged_pieces_are_left_out(tmp_path):
     assert len(Page(run).all("img")) == 1 + 3
 
 
+def test_a_translator_is_shown_how_it_is_used(tmp_path):
+    run = make_run(tmp_path / "my facades", 2, 5)
+    content = json.loads(run.config_file.read_text())
+    assert "limner generate" in Page(_written(run)).text
+    content["resolved"]["data"]["channels_in"] = 3
+    run.write_config(content)
+    text = Page(_written(run)).text
+    assert "limner translate 'my facades' picture.png --out translated" in text
+    assert "limner.translate('my facades', \"picture.png\")" in text
+    assert "limner generate" not in text and ".generate(" not in text and "turn pictures into others" in text
+
+
+def _written(run):
+    write_report(run)
+    return run
+
+
 def test_nothing_to_report_and_progress(tmp_path):
     write_report(make_run(tmp_path, 2, 50))
     text = Page(Run(tmp_path)).text

@@ -90,3 +90,12 @@ def test_decimation_keeps_the_spikes():
     few_x, few_y = decimate(x, y)
     assert len(few_x) <= 400
     assert np.nanmax(few_y) == 9.0 and np.nanmin(few_y) == -9.0 and np.isnan(few_y).any()
+
+
+def test_more_than_two_losses_are_parted_by_the_side_that_they_train():
+    keys = ("G_AB", "G_BA", "cycle_A", "cycle_B", "identity", "D_A", "D_B")
+    lines = [log(i, **{f"loss/{key}": 1.0 + i for key in keys}) for i in range(3)]
+    plots = plot_groups(lines)
+    assert list(plots) == ["Losses of the discriminators", "Losses of the generators"]
+    assert ">D A<" in plots["Losses of the discriminators"] and ">D A<" not in plots["Losses of the generators"]
+    assert all(f">{key.replace('_', ' ')}<" in plots["Losses of the generators"] for key in keys[:5])

@@ -14,8 +14,10 @@ from limner.commands import picture_sets
 from limner.core.errors import UserError, unknown
 from limner.data.pair_store import PairStore
 from limner.data.store import Store
+from limner.engine.augmentation import D
 from limner.engine.distributed import gather
 from limner.engine.evaluation import Evaluate
+from limner.engine.held_out import HeldOut
 from limner.inference.pipeline import Pipeline
 from limner.metrics import METRICS, choice
 from limner.metrics.metric import Evidence, Extractor, PairMetric, SetMetric
@@ -36,6 +38,8 @@ NOT_BEFORE = {"digits": 20.0, "inception": 120.0}  # seconds of training before 
 LOOKS = 100  # moments of a run at which an evaluation may happen when nobody says how often
 PAIRS = ("l1", "psnr", "ssim", "lpips")
 MOST_PAIRS = 50  # held-out pairs: enough to tell moments of one run apart
+
+GAPS = 50  # looks over a run at how D takes held-out pictures
 
 Numbers = tuple[Mapping[str, float], str]
 
@@ -81,6 +85,22 @@ def evaluate_hook(
     look_every = max(config.batch, training.clock.total // LOOKS)
     every = keep.evaluate_every
     return Evaluate(run, journal, save, judge.measure, every, look_every, best, lower, judge.foretell, not_before)
+
+
+def held_out_hook(stock: Stock, training: Training, journal: Journal) -> HeldOut | None:
+    """Build the hook that looks whether D knows its pictures by heart; None where none are held out."""
+    if stock.split is None or D not in training.method.nets:
+        return None
+    learned, held_out = stock.split
+    spread = np.linspace(0, learned.count - 1, held_out.count).astype(np.int64)  # the set may be sorted by class
+
+    def shown(store: Store, rows: np.ndarray) -> dict[str, np.ndarray]:
+        pixels = [picture_sets.middle(store.pixels[row].transpose(1, 2, 0), store.size) for row in rows]
+        labels = {} if store.labels is None else {"label": store.labels[rows]}
+        return {"image": np.stack(pixels).transpose(0, 3, 1, 2), **labels}
+
+    every = max(training.config.batch, training.clock.total // GAPS)
+    return HeldOut(journal, every, shown(learned, spread), shown(held_out, np.arange(held_out.count)))
 
 
 def direction(best: str, names: Sequence[str]) -> bool:

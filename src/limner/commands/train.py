@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from limner.core import files
 from limner.core.config import KeepConfig, TrainConfig, check
-from limner.core.console import TrainingDisplay, duration, say
-from limner.core.errors import Interrupted, listing
+from limner.core.console import TrainingDisplay, duration
+from limner.core.errors import Interrupted, UserError
 from limner.core.runs import Run
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def train(command: Train) -> Run:
 
     first_torch_call()
     from limner import methods
-    from limner.commands import reading
+    from limner.commands import greeting, reading
     from limner.core import rng
     from limner.core.clock import Clock
     from limner.data.pair_store import PairStore
-    from limner.engine import identity
+    from limner.engine import augmentation, identity
     from limner.engine.distributed import from_first, ranks
     from limner.engine.health import Health
     from limner.engine.state import Checkpoints
@@ -66,6 +66,10 @@ def train(command: Train) -> Run:
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(ranks(config.engine.device))
         here.share(config.batch)
+        least = methods.METHODS.load(config.method).smallest_batch * here.world
+        if config.batch < least:
+            few = f"{config.preset} cannot learn from batches of {config.batch}"
+            raise UserError(f"{few}: take --batch {least} or more")
         before = from_first(identity.earlier(run, config) if here.first else None)
         opened = reading.Opened(config)
         if here.first:
@@ -75,16 +79,19 @@ def train(command: Train) -> Run:
         machine = identity.machine(config, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
-        clock = Clock(_length(config, store.count))
-        changed = identity.settle(run, config, stock.facts, clock.total, machine, here, before)
+        count = stock.learned_from.count
+        clock = Clock(_length(config, count))
+        augment = augmentation.choose(config.augment, method.nets, bool(method.latent), count, clock.total, before)
+        noted = dataclasses.asdict(augment)
+        changed = identity.settle(run, config, stock.facts, clock.total, machine, here, before, noted)
         shown = store.b if isinstance(store, PairStore) else store
         some = shown.pixels[:: max(1, shown.count // SHEET)]  # spread over the set, which may be sorted by class
-        training = Training(config, method, clock, Health(some[: 2 * SHEET]), machine, here)
+        training = Training(config, method, clock, Health(some[: 2 * SHEET]), machine, here, augment)
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
             run.rewind(clock.images)
-            _greet(command, run, stock, training, changed)
+            greeting.greet(command, run, stock, training, changed)
         if not clock.done:
             _fit(command, run, stock, training, checkpoints)
     return run
@@ -93,6 +100,7 @@ def train(command: Train) -> Run:
 def _fit(command: Train, run: Run, stock: Stock, training: Training, checkpoints: Any) -> None:
     from limner.data.loader import Loader
     from limner.data.transforms import Variety
+    from limner.engine import memory
     from limner.engine.hooks import Journal
     from limner.engine.loop import fit
 
@@ -100,7 +108,7 @@ def _fit(command: Train, run: Run, stock: Stock, training: Training, checkpoints
     workers = command.keep.workers if command.keep.workers is not None else (0 if device == "cpu" else 2)
     pin = device.startswith("cuda")
     variety = Variety(config.mirror, config.rotate, config.shift, config.zoom, config.colour)
-    loader = Loader(stock.store, config.seed, config.batch, here.rank, here.world, variety, workers, pin)
+    loader = Loader(stock.learned_from, config.seed, config.batch, here.rank, here.world, variety, workers, pin)
     style = command.show if here.first else "quiet"
     with TrainingDisplay(config.preset, clock.total, clock.images, style) as display:
         trackers = _trackers(command.keep, run) if here.first else []
@@ -109,7 +117,8 @@ def _fit(command: Train, run: Run, stock: Stock, training: Training, checkpoints
         if clock.images == 0:
             save(training)
         try:
-            fit(training, loader.start, hooks, save, save.recover)
+            with memory.advised(config, training.method, stock.store.spec, training.machine.device, here.world):
+                fit(training, loader.start, hooks, save, save.recover)
         except Interrupted:
             display.say(f"Stopped at {clock.images:,} images; all is saved. The same command goes on from here.")
             raise
@@ -131,7 +140,7 @@ def _hooks(
     display: TrainingDisplay,
 ) -> tuple[list[Hook], Save]:
     from limner.commands import looks
-    from limner.commands.during_training import evaluate_hook
+    from limner.commands.during_training import evaluate_hook, held_out_hook
     from limner.engine.hooks import Log, Sample, Save, Tick
     from limner.inference import model
     from limner.inference.pictures import save_png
@@ -152,40 +161,13 @@ def _hooks(
     log_every = max(config.batch, clock.total // LOG_LINES)
     save_every = keep.save_every or max(config.batch, math.ceil(clock.total / CHECKPOINTS))
     save = Save(checkpoints, journal, save_every, log_every, export)
-    evaluate = evaluate_hook(config, keep, run, stock, training, journal, save)
     hooks: list[Hook] = [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)]
-    return hooks + ([evaluate] if evaluate else []), save
+    more = held_out_hook(stock, training, journal), evaluate_hook(config, keep, run, stock, training, journal, save)
+    return hooks + [hook for hook in more if hook], save
 
 
 def _length(config: TrainConfig, count: int) -> int:
     return config.images if config.images is not None else math.ceil((config.epochs or 0.0) * count)
-
-
-def _greet(command: Train, run: Run, stock: Stock, training: Training, changed: list[str]) -> None:
-    if command.show != "auto":
-        return
-    clock, machine, store = training.clock, training.machine, stock.store
-    if store.skipped:
-        names = listing(f"{name} ({reason})" for name, reason in store.skipped)
-        say(f"{len(store.skipped):,} pictures cannot be read and are left out: {names}")
-    if clock.done:
-        say(f"{run.folder} is finished: {clock.images:,} images. See {run.report_file}")
-        return
-    kinds = {1: "grey", 3: "colour", 4: "RGBA"}
-    spec = store.spec
-    what = f"{store.count:,} {kinds[spec.channels]} pictures"
-    if spec.channels_in:
-        what = f"{store.count:,} {kinds[spec.channels_in]} to {kinds[spec.channels]} pictures"
-    say(
-        f"{what} of {store.size} px from {command.config.data}; {command.config.preset} on {machine.device}, "
-        f"{machine.precision}"
-    )
-    if stock.words:
-        say(f"{stock.words} {stock.held_out.count if stock.held_out else 0:,} pictures are held out to look at.")
-    if clock.images:
-        say(f"Going on from {clock.images:,} of {clock.total:,} images.")
-        if changed:
-            say(f"On other hardware or settings than before ({'; '.join(changed)}): not exact to the last bit.")
 
 
 def _trackers(keep: KeepConfig, run: Run) -> list[Tracker]:

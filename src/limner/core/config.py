@@ -14,12 +14,13 @@ from limner.core.errors import UserError, nearest
 
 MAY_BE_ZERO = {"seed", "ema", "workers", "beta1", "beta2", "evaluate_every", "rotate", "shift", "zoom", "colour"}
 MAY_BE_ZERO |= {"dense", "dropout", "feature_matching", "gamma", "identity", "nce_layers", "pool", "slope"}
-MAY_BE_ZERO |= {"weight_decay"}
+MAY_BE_ZERO |= {"hidden", "hold_out", "weight_decay"}
 BELOW_ONE = {"beta1", "beta2", "shift", "colour"}
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
 Switch = Literal["auto", "on", "off"]
+Augment = Literal["auto", "none", "diff", "adaptive"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,10 @@ class TrainConfig:
     """scale pictures by up to this share, for small sets"""
     colour: float = 0.0
     """change brightness, contrast and saturation by up to this share, for small sets"""
+    augment: Augment = "auto"
+    """vary what D is shown, for small sets: diff (DiffAugment), adaptive (ADA) or none; auto: by how many there are"""
+    hold_out: int | None = None
+    """pictures kept aside to see whether D learns the others by heart; auto: 5 % of 200 to 5,000; 0: none"""
     images: int | None = None
     """length of the run in images seen, such as 200k"""
     epochs: float | None = None

@@ -6,12 +6,18 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from rich.color import Color
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.style import Style
+from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
@@ -19,6 +25,28 @@ PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 def say(*words: str) -> None:
     """Tell the person something, on the standard error stream so that the output stays data."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(*words, markup=False)
+
+
+def show(pictures: Mapping[str, Image.Image], rows: int = 10) -> None:
+    """Draw small pictures, titled, side by side on a terminal that has colours; elsewhere do nothing."""
+    console = Console(stderr=True)
+    if not console.is_terminal or console.color_system not in ("256", "truecolor"):
+        return
+    table = Table.grid(padding=(0, 3))
+    cells = []
+    for picture in pictures.values():
+        # Two pixels a character: the upper half block in one colour on a ground of the other.
+        small = picture.convert("RGB").resize((max(2, round(2 * rows * picture.width / picture.height)), 2 * rows))
+        cell = Text()
+        for y in range(0, small.height, 2):
+            for x in range(small.width):
+                upper, lower = (Color.from_rgb(*small.getpixel((x, row))) for row in (y, y + 1))  # pyright: ignore
+                cell.append("\N{UPPER HALF BLOCK}", Style(color=upper, bgcolor=lower))
+            cell.append("\n")
+        cells.append(cell)
+    table.add_row(*pictures)
+    table.add_row(*cells)
+    console.print(table)
 
 
 class TrainingDisplay:

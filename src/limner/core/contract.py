@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
@@ -39,7 +39,8 @@ class ParamGroup:
     nets: tuple[str, ...]
     lr: Schedule
     optimizer: Literal["adam", "rmsprop"] = "adam"
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float | Schedule] = (0.5, 0.999)
+    """momenta of Adam; the second may change over the run"""
     eps: float = 1e-8
     weight_decay: float = 0.0
 
@@ -74,6 +75,8 @@ class Method(abc.ABC):
     """the networks that `infer` needs: what a model file holds"""
     translates: ClassVar[Literal["", "paired", "unpaired"]] = ""
     """for methods that turn pictures into others: whether they learn from pairs or from two independent sets"""
+    smallest_batch: ClassVar[int] = 1
+    """the fewest pictures that a step of one process can learn from"""
     both_ways: bool = False
     """for methods that translate: whether `infer_back` turns targets into inputs"""
     any_size: bool = True
@@ -82,6 +85,9 @@ class Method(abc.ABC):
     """size of the noise vector that `infer` takes; 0 for methods that take pictures"""
     conditional: bool = False
     """whether `infer` takes labels; set it when the spec has classes and the method learns them"""
+
+    words: Sequence[str] = ()
+    """sentences about what the method chose by itself, and why; said when a run starts"""
 
     nets: dict[str, nn.Module]
     """what is moved, averaged, saved, exported"""

@@ -37,6 +37,15 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def rename(path: Path, target: Path) -> None:
+    """Rename a whole file, lastingly; UserError when the place refuses."""
+    try:
+        path.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _refused(target, error) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing."""
     with atomic(path) as temporary:
@@ -73,6 +82,15 @@ def alone(folder: Path) -> Iterator[None]:
 def sha256_of(content: bytes | memoryview) -> str:
     """Return the SHA-256 of bytes in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, read piece by piece; UserError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 
 import numpy as np
@@ -32,7 +33,7 @@ def uniforms(seed: int, purpose: str, epochs: np.ndarray, indices: np.ndarray, d
     Counter based (the finaliser of SplitMix64; Steele, Lea and Flood 2014, figure 16), so that a whole batch is drawn
     at once and an item's draw does not depend on which batch, worker or rank asks for it.
     """
-    key = np.uint64(derive(seed, purpose))
+    key = _key(seed, purpose)
     golden = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
         state = _mix(key + golden * (epochs.astype(np.uint64) + np.uint64(1)))
@@ -40,6 +41,11 @@ def uniforms(seed: int, purpose: str, epochs: np.ndarray, indices: np.ndarray, d
         lanes = np.arange(1, draws + 1, dtype=np.uint64)
         bits = _mix(state[:, None] + golden * lanes[None, :])
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+@functools.lru_cache(maxsize=64)  # the mixing takes longer than the draws of a small batch
+def _key(seed: int, purpose: str) -> np.uint64:
+    return np.uint64(derive(seed, purpose))
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -50,14 +50,14 @@ def read_pictures(path: Path, label: int = 0) -> tuple[np.ndarray, np.ndarray | 
             f"{path}: row 1 has {columns:,} columns; expected n x n numbers in every row (784 for digits of 28 x 28), "
             "or a label and n x n numbers (785), with commas between them."
         )
-    table = _table(path, columns, header)
     if header:
         label = next((place for place, name in enumerate(first) if name in LABEL_NAMES), 0)
+    table = _table(path, columns, header, label % columns if labelled else None)
     pixels = np.delete(table, label, axis=1) if labelled else table
     return pixels.reshape(-1, side, side, 1), table[:, label] if labelled else None
 
 
-def _table(path: Path, columns: int, header: bool) -> np.ndarray:
+def _table(path: Path, columns: int, header: bool, label: int | None) -> np.ndarray:
     try:
         with _text(path) as lines, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a file without rows
@@ -67,10 +67,10 @@ def _table(path: Path, columns: int, header: bool) -> np.ndarray:
     except ValueError:
         pass
     with _text(path) as lines:  # to say which row is wrong, or because the numbers are written as 12.0
-        return _table_slowly(path, lines, columns, header)
+        return _table_slowly(path, lines, columns, header, label)
 
 
-def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) -> np.ndarray:
+def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool, label: int | None) -> np.ndarray:
     numbered = [(row, line.strip()) for row, line in enumerate(lines, start=1) if line.strip()][int(header) :]
     for row, line in numbered:  # first, as it is found in no time
         if line.count(",") + 1 != columns:
@@ -84,7 +84,13 @@ def _table_slowly(path: Path, lines: Iterable[str], columns: int, header: bool) 
             numbers = np.array([float(field) if _is_number(field) else np.nan for field in fields])
         good = (numbers >= 0) & (numbers <= 255) & (numbers == np.rint(numbers))
         if not good.all():
-            wrong = fields[int(np.argmin(good))]
+            place = int(np.argmin(good))
+            wrong = fields[place]
+            if place == label:
+                raise UserError(
+                    f"{path}: row {row:,} has the label {wrong!r}; in a .csv labels are whole numbers from 0 to 255. "
+                    "Give each class a number; or, for names, put its pictures into a sub-folder of that name."
+                )
             raise UserError(f"{path}: row {row:,} holds {wrong!r}; expected whole numbers from 0 to 255.")
         rows.append(numbers.astype(np.uint8))
     if not rows:

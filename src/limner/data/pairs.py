@@ -16,6 +16,7 @@ from limner.data.source import Source
 from limner.data.views import View
 
 HELD_OUT = 0.2  # of the pictures, where the folder has no test part of its own
+LOOKED_AT = 1000  # pictures, or all when they are fewer, whose shape is judged; headers are read quickly
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 LAYOUTS = """
   DATA/train/*.jpg, DATA/test/*.jpg    each picture shows A on the left and B on the right
@@ -119,7 +120,7 @@ def _halves(folder: Folder) -> Part:
 
 def _check_halves(folder: Folder) -> None:
     # One kind of picture looks the same: only the shape tells two side by side from one.
-    tall = [name for i in range(0, len(folder), max(1, len(folder) // 16)) if (name := _not_wide(folder, i))]
+    tall = [name for i in range(0, len(folder), max(1, len(folder) // LOOKED_AT)) if (name := _not_wide(folder, i))]
     if tall:
         raise UserError(
             f"{folder.root} should hold pictures that show A on the left and B on the right, but these are not wider "

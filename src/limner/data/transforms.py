@@ -43,10 +43,13 @@ class Draws:
 
     def __init__(self, seed: int, epochs: np.ndarray, indices: np.ndarray, side: str = "") -> None:
         self.seed, self.epochs, self.indices, self.side = seed, epochs, indices, side
+        self.drawn: dict[str, np.ndarray] = {}  # the two pictures of a pair ask for the same
 
     def __call__(self, purpose: str, count: int) -> np.ndarray:
         """`count` numbers an item for one purpose, float64 (b, count)."""
-        return rng.uniforms(self.seed, purpose + self.side, self.epochs, self.indices, count)
+        if purpose not in self.drawn:
+            self.drawn[purpose] = rng.uniforms(self.seed, purpose + self.side, self.epochs, self.indices, count)
+        return self.drawn[purpose]
 
 
 def vary(pixels: np.ndarray, size: Size, variety: Variety, draws: Draws) -> np.ndarray:
@@ -70,9 +73,10 @@ def crop(pixels: np.ndarray, size: Size, drawn: np.ndarray) -> np.ndarray:
     free = np.array([pixels.shape[2] - size.height, pixels.shape[3] - size.width])
     if not free.any():
         return pixels
-    tops, lefts = (drawn[:, :2] * (free + 1)).astype(np.int64).T  # (b,), (b,)
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, (size.height, size.width), axis=(2, 3))
-    return windows[np.arange(len(pixels)), :, tops, lefts]  # type: ignore[call-overload]
+    cut = np.empty((*pixels.shape[:2], size.height, size.width), dtype=pixels.dtype)
+    for i, (top, left) in enumerate((drawn[:, :2] * (free + 1)).astype(np.int64).tolist()):
+        cut[i] = pixels[i, :, top : top + size.height, left : left + size.width]
+    return cut
 
 
 def mirror(pixels: np.ndarray, drawn: np.ndarray) -> np.ndarray:

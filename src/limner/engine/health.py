@@ -40,6 +40,11 @@ SATURATED = Finding(
     "outputs saturated",
     "Nearly all pixels are pure black or white although the data's are not. Lower --lr-g.",
 )
+OVERFIT = Finding(
+    "discriminator overfits",
+    "D knows the training pictures by heart: it takes real ones that it has not seen nearly for fakes, and G can only "
+    "copy. Train with --augment diff or adaptive, with more pictures, or for less long; the best checkpoint is kept.",
+)
 
 
 class Health:
@@ -54,6 +59,8 @@ class Health:
     FLAT = 0.02  # deviation within a picture, of a range of 2
     FLAT_FOR = 4  # sheets in a row, and not before FLAT_AFTER images: every run begins with flat grey ones
     FLAT_AFTER = 3_000
+    OVERFIT_GAP = 0.5  # of the way from training pictures to fakes, where D places real ones that it has not seen
+    OVERFIT_FOR = 3  # looks in a row
     SATURATED_BEYOND = 0.995  # share of pixels at the ends of the range
 
     def __init__(self, real: np.ndarray) -> None:
@@ -61,6 +68,7 @@ class Health:
         self.real_variety, _, self.real_saturation = _describe(real)
         self.won_for = 0
         self.flat_for = 0
+        self.overfit_for = 0
         self.best_variety = 0.0
         self.present: set[str] = set()
 
@@ -82,14 +90,20 @@ class Health:
         saturated = saturation > max(self.SATURATED_BEYOND, self.real_saturation + 0.02)
         return self._changes({CONSTANT: constant, COLLAPSED: fell and not constant, SATURATED: saturated})
 
+    def see_gap(self, gap: float) -> list[Finding]:
+        """Look at how much worse D takes held-out pictures: 0 no worse, 1 for fakes; return what is newly wrong."""
+        self.overfit_for = self.overfit_for + 1 if gap > self.OVERFIT_GAP else 0
+        return self._changes({OVERFIT: self.overfit_for >= self.OVERFIT_FOR})
+
     def state_dict(self) -> dict[str, Any]:
         """What it remembers."""
-        counts = {"won_for": self.won_for, "flat_for": self.flat_for}
+        counts = {"won_for": self.won_for, "flat_for": self.flat_for, "overfit_for": self.overfit_for}
         return {**counts, "best_variety": self.best_variety, "present": sorted(self.present)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.won_for, self.flat_for = state["won_for"], state["flat_for"]
+        self.overfit_for = state.get("overfit_for", 0)  # absent from the first checkpoints
         self.best_variety = state["best_variety"]
         self.present = set(state["present"])
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -33,13 +32,11 @@ class Checkpoints:
 
     def save(self, state: dict[str, Any], images: int) -> Path:
         """Write a checkpoint for this moment and drop the oldest beyond `keep`; UserError when the disk refuses."""
-        content = io.BytesIO()
-        torch.save({"format": FORMAT, **state}, content)
-        view = content.getbuffer()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"{images:012d}-{files.sha256_of(view)[:16]}.pt"
-        with files.atomic(target) as temporary, temporary.open("wb") as file:
-            file.write(view)
+        draft = self.folder / ".checkpoint.tmp"  # it gets its name when its checksum is known; never whole in memory
+        with files.atomic(draft) as temporary, temporary.open("wb") as file:
+            _write({"format": FORMAT, **state}, file)
+        target = self.folder / f"{images:012d}-{files.sha256_of_file(draft)[:16]}.pt"
+        files.rename(draft, target)
         for twin in self.folder.glob(f"{images:012d}-*.pt"):  # this moment before health went back to it
             if twin != target:
                 twin.unlink()
@@ -78,6 +75,15 @@ class Checkpoints:
                 return content
             warnings.warn(f"{path} is damaged and skipped: the checkpoint before it is used", stacklevel=2)
         return None
+
+
+def _write(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # a full disk: PyTorch complains of the length that came of it
+            raise error.__context__ from error
+        raise
 
 
 def gather_state(parts: Mapping[str, Stateful]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from limner.core.clock import Clock
 from limner.core.config import TrainConfig
 from limner.core.contract import Method, Stateful
+from limner.engine.augmentation import PLAIN, Augmentation, Choice, D
 from limner.engine.distributed import Ranks, average_, from_first, gather
 from limner.engine.ema import Ema
 from limner.engine.health import Diverged, Health
@@ -25,7 +26,14 @@ class Training:
     """A method on a machine, with its optimizers, averages, clock and watchers."""
 
     def __init__(
-        self, config: TrainConfig, method: Method, clock: Clock, health: Health, machine: Machine, ranks: Ranks
+        self,
+        config: TrainConfig,
+        method: Method,
+        clock: Clock,
+        health: Health,
+        machine: Machine,
+        ranks: Ranks,
+        augment: Choice = PLAIN,
     ) -> None:
         self.config = config
         self.method = method
@@ -36,6 +44,10 @@ class Training:
         for name, net in method.nets.items():
             method.nets[name] = machine.place(net).train()
         self.ema = Ema(method.nets, config.ema)
+        self.augment = augment
+        self.augmentation: Augmentation | None = None
+        if augment.kind != "none":  # after the averages were copied, which judge pictures as they are
+            self.augmentation = Augmentation(augment.kind, method.nets[D], config.batch, machine.device)
         self.update = Updater(method.groups, method.nets, clock, machine.fused)
         self.ledger = Ledger()
         self.seconds = 0.0
@@ -47,6 +59,8 @@ class Training:
         """Train on one batch of this rank, advance the clock by the whole batch, move the average."""
         with self.machine.autocast():
             scalars = self.method.step(batch, self.update, self.clock)
+        if self.augmentation is not None:
+            scalars = {**scalars, **self.augmentation.adapt(scalars)}
         self.ledger.add(scalars)
         average_([buffer for net in self.method.nets.values() for buffer in _floating(net.buffers())])
         self.clock.advance(self.config.batch)
@@ -61,7 +75,7 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """The state of everything, for a checkpoint; every rank must call it."""
-        extras = gather(gather_state(self.method.extras))
+        extras = gather(gather_state(self._extras()))
         return {
             **{kind: gather_state(parts) for kind, parts in self._parts().items()},
             "extras": extras,
@@ -76,7 +90,7 @@ class Training:
         for kind, parts in self._parts().items():
             restore_state(parts, state[kind])
         extras = state["extras"]
-        restore_state(self.method.extras, extras[self.ranks.rank % len(extras)])
+        restore_state(self._extras(), extras[self.ranks.rank % len(extras)])
         self.clock.images = self.clock.previous = state["images"]
         self.seconds = state["seconds"]
         self.rollbacks = state["rollbacks"]
@@ -89,6 +103,12 @@ class Training:
             return False
         self.restore(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
         return True
+
+    def _extras(self) -> Mapping[str, Stateful]:
+        # what differs among ranks
+        if self.augmentation is None or self.augmentation.kind != "adaptive":
+            return self.method.extras
+        return {**self.method.extras, "augmentation": self.augmentation}
 
     def _parts(self) -> Mapping[str, Mapping[str, Stateful]]:
         return {

@@ -9,18 +9,25 @@ from torch import Tensor, nn
 
 from limner.core.clock import Clock
 from limner.core.contract import ParamGroup
+from limner.core.schedule import Schedule
 from limner.engine.distributed import average_
 
 
 def optimizer(group: ParamGroup, nets: Mapping[str, nn.Module], fused: bool) -> torch.optim.Optimizer:
-    """Build the optimizer of a group; its learning rate is set before every step."""
+    """Build the optimizer of a group; its learning rate and momenta are set before every step."""
     parameters = [parameter for name in group.nets for parameter in nets[name].parameters()]
     rate = group.lr(0.0)
     if group.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=rate, alpha=0.99, eps=group.eps, weight_decay=group.weight_decay)
     return torch.optim.Adam(
-        parameters, lr=rate, betas=group.betas, eps=group.eps, weight_decay=group.weight_decay, fused=fused
+        parameters, lr=rate, betas=momenta(group, 0.0), eps=group.eps, weight_decay=group.weight_decay, fused=fused
     )
+
+
+def momenta(group: ParamGroup, progress: float) -> tuple[float, float]:
+    """Return Adam's two momenta at this progress of the run."""
+    first, second = group.betas
+    return first, second(progress) if isinstance(second, Schedule) else second
 
 
 class Updater:
@@ -54,6 +61,8 @@ class Updater:
             stepper = self.optimizers[name]
             for group in stepper.param_groups:
                 group["lr"] = self.rate(name)
+                if "betas" in group:
+                    group["betas"] = momenta(self.groups[name], self.clock.progress)
             stepper.step()
             stepper.zero_grad(set_to_none=True)
 

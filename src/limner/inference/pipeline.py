@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from limner.core.contract import Batch, Spec
 from limner.core.errors import UserError, listing
 from limner.core.images import as_array, convert, from_array, to_arrays, to_float
-from limner.inference import latents
+from limner.inference import directions, latents
 from limner.inference.pictures import Pictures, join
 from limner.inference.tiling import Net, noisy, resize, tiled
 
+ROW, MOST_ROWS = 8, 16  # of a sheet of classes
 TILE = 2048  # pixels: a side from which pictures are cut into tiles
 
 
@@ -103,17 +104,23 @@ class Pipeline:
     ) -> list[np.ndarray]:
         """Turn pictures, uint8 (H, W, C) of any sizes, into others of the same sizes.
 
-        `direction` is "AtoB" or "BtoA"; None: the one it was trained in. Pictures of more than `tile` x `tile` pixels
-        are cut into overlapping tiles. `stochastic` leaves dropout on, which is pix2pix's only noise. Errors: UserError
-        for a model that makes pictures from noise, or one that goes the other way only.
+        `direction` is "AtoB" or "BtoA"; None: the one it was trained in. What a picture becomes does not depend on the
+        others; at most `batch` are turned at once, and fewer when together they have more pixels than a tile. One with
+        a side above `tile` is cut into overlapping tiles. Transparency is laid on white, and kept in the result.
+        `stochastic` leaves dropout on, which is pix2pix's only noise. Errors: UserError for a model that makes pictures
+        from noise, that goes the other way only, or that has no dropout to be left on.
         """
         infer, channels = self._way(direction)
+        modules = list(self.nets.values())
+        if stochastic and not any(isinstance(layer, nn.Dropout) for net in modules for layer in net.modules()):
+            raise UserError("this model has no dropout, so it has no noise to leave on: leave --stochastic out")
         made: list[np.ndarray] = []
-        with torch.inference_mode(), noisy(list(self.nets.values()), stochastic):
+        with torch.inference_mode(), noisy(modules, stochastic):
             for size, group in itertools.groupby(pictures, key=lambda picture: picture.shape[:2]):
                 alike = list(group)
-                for start in range(0, len(alike), batch):
-                    made += self._turn(infer, channels, size, alike[start : start + batch], tile)
+                at_once = max(1, min(batch, tile * tile // (size[0] * size[1])))
+                for start in range(0, len(alike), at_once):
+                    made += self._turn(infer, channels, size, alike[start : start + at_once], tile)
         return made
 
     def translate_back(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -121,16 +128,21 @@ class Pipeline:
         learned = self.info.settings.get("direction", "AtoB") if self.info else "AtoB"
         return self.translate(pictures, "BtoA" if learned == "AtoB" else "AtoB")
 
-    def _turn(self, infer: Net, channels: int, size: tuple[int, int], some: Sequence[np.ndarray], tile: int) -> Any:
+    def _turn(
+        self, infer: Net, channels: int, size: tuple[int, int], some: Sequence[np.ndarray], tile: int
+    ) -> list[np.ndarray]:
         inputs = np.stack([as_array(convert(from_array(picture), channels)) for picture in some])
-        x = to_float(torch.from_numpy(inputs).permute(0, 3, 1, 2)).to(self.device)  # (B, C, H, W)
+        x = torch.from_numpy(inputs).permute(0, 3, 1, 2).to(self.device)  # uint8 (B, C, H, W)
         if not self.method.any_size:
-            made = resize(infer(resize(x, self.spec.height, self.spec.width)), *size)
+            turned = to_arrays(resize(infer(resize(to_float(x), self.spec.height, self.spec.width)), *size))
         elif max(size) > tile:
-            made = torch.cat([tiled(infer, list(self.nets.values()), one[None], tile) for one in x])
+            parts = [tiled(infer, list(self.nets.values()), one[None], tile) for one in x]
+            turned = torch.cat(parts).permute(0, 2, 3, 1).numpy()
         else:
-            made = infer(x)
-        return list(to_arrays(made))
+            turned = to_arrays(infer(to_float(x)))
+        if channels == 4:  # to such a model transparency is a part of the picture, and not for us to keep
+            return list(turned)
+        return [_with_alpha(new, old) for new, old in zip(turned, some, strict=True)]
 
     def _way(self, direction: str | None) -> tuple[Net, int]:
         if self.method.latent:
@@ -143,21 +155,37 @@ class Pipeline:
         return lambda x: self.method.infer_back(self.nets, {"image": x}), self.spec.channels
 
     def sheet(self, count: int = 64) -> Pictures:
-        """The pictures of seeds 0, 1, 2 ... that every sample sheet shows; with classes, one in each row of 8."""
+        """The pictures of seeds 0, 1, 2 ... that every sample sheet shows.
+
+        With classes, each row of 8 shows one; of more classes than `count` has rows, the first 16 get one all the same.
+        """
         labels = None
         if self.method.conditional:
-            labels = [self.spec.classes[(i // 8) % len(self.spec.classes)] for i in range(count)]
+            classes = self.spec.classes
+            count = max(count, ROW * min(len(classes), MOST_ROWS))
+            labels = [classes[i // ROW % len(classes)] for i in range(count)]
         return self.generate(range(count), labels)
 
-    def interpolate(self, start: int, end: int, steps: int = 30, truncation: float | None = None) -> Pictures:
+    def interpolate(
+        self,
+        start: int,
+        end: int,
+        steps: int = 30,
+        truncation: float | None = None,
+        label: int | str | None = None,
+    ) -> Pictures:
         """Walk from the picture of one seed to that of another in `steps` pictures, both included."""
-        if steps < 2:
-            raise UserError(f"an interpolation in {steps} steps: give at least 2, its two ends")
-        ends = latents.draw([start, end], self._latent(), truncation)
-        path = latents.slerp(ends[0], ends[1], steps)
-        parts = [self._pixels(part, None) for part in path.split(64)]
-        names = tuple(f"seed{start:06d}-{end:06d}-{i:04d}" for i in range(steps))
-        return join([Pictures(part, names[i * 64 : i * 64 + len(part)]) for i, part in enumerate(parts)])
+        return next(directions.walk(self, (start, end), steps, label, truncation))
+
+    def of_latents(self, z: Tensor, names: Sequence[str], label: int | str | None = None) -> Pictures:
+        """Make the pictures of latents (N, latent), all of one class where the model has classes."""
+        self._latent()
+        labels = self._labels(None if label is None else [label], len(z))
+        parts = [
+            self._pixels(z[start : start + 64], None if labels is None else labels[start : start + 64])
+            for start in range(0, len(z), 64)
+        ]
+        return Pictures(np.concatenate(parts), tuple(names))
 
     @torch.inference_mode()
     def _pixels(self, z: Tensor, labels: Tensor | None) -> Any:
@@ -185,3 +213,11 @@ class Pipeline:
         if -1 in found:
             raise UserError(f"unknown label {labels[found.index(-1)]!r}: the classes are {listing(classes)}")
         return torch.tensor(found * (count if len(found) == 1 else 1))
+
+
+def _with_alpha(made: np.ndarray, given: np.ndarray) -> np.ndarray:
+    # what was transparent stays so
+    if given.shape[2] != 4 or made.shape[2] == 4:
+        return made
+    colours = made if made.shape[2] == 3 else made.repeat(3, axis=2)
+    return np.concatenate([colours, given[..., 3:]], axis=2)

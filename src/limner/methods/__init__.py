@@ -13,6 +13,10 @@ METHODS = Registry(
     "method",
     {
         "dcgan": "limner.methods.dcgan:DCGAN",
+        "acgan": "limner.methods.acgan:ACGAN",
+        "wgan": "limner.methods.wgan:WGAN",
+        "degan": "limner.methods.degan:DEGAN",
+        "r3gan": "limner.methods.r3gan:R3GAN",
         "pix2pix": "limner.methods.pix2pix:Pix2Pix",
         "cyclegan": "limner.methods.cyclegan:CycleGAN",
         "discogan": "limner.methods.discogan:DiscoGAN",

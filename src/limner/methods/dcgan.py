@@ -12,11 +12,10 @@ from limner.core.contract import Batch, Method, ParamGroup, Spec, Update
 from limner.core.errors import UserError
 from limner.core.schedule import Schedule
 from limner.losses.adversarial import LOSSES, accuracies
+from limner.losses.penalties import gradient_penalty, uncompiled
+from limner.methods.mirror import mirror
 from limner.methods.turns import Turns
-from limner.nets.dcgan import Discriminator, Generator, ladder
 from limner.presets.dcgan import DCGANSettings
-
-LARGEST = 512
 
 
 class DCGAN(Method):
@@ -25,29 +24,14 @@ class DCGAN(Method):
     Settings = DCGANSettings
 
     def __init__(self, settings: DCGANSettings, spec: Spec) -> None:
-        height, width = spec.height, spec.width
-        if height % 4 or width % 4 or not 4 <= min(height, width) <= max(height, width) <= LARGEST:
-            near = [max(4, min(LARGEST, round(side / 4) * 4)) for side in (height, width)]
-            raise UserError(
-                f"a DCGAN makes pictures whose height and width are multiples of 4 from 4 to {LARGEST}, not "
-                f"{height}x{width}: try --size {near[0]}x{near[1]}"
-            )
         if settings.update == "simultaneous" and (settings.d_per_g, settings.d_per_g_start or 1.0) != (1.0, 1.0):
             raise UserError("--update simultaneous trains D and G equally often: leave --d-per-g at 1, or alternate")
         if min(settings.d_per_g, settings.d_per_g_start or 1.0) <= 0:
             raise UserError("--d-per-g is a ratio above 0, such as 2 (G every other step) or 0.5 (D every other step)")
-        try:
-            up = ladder(height, width, settings.filters, settings.kernel, settings.widths, settings.strides)
-            down = up
-            if settings.d_widths or settings.d_strides:
-                widths, strides = settings.d_widths or up.widths, settings.d_strides or up.strides
-                down = ladder(height, width, settings.filters, settings.kernel, widths, strides)
-            generator, judge = Generator(up, spec.channels, settings.latent), Discriminator(down, spec.channels)
-        except ValueError as error:
-            raise UserError(f"these layers do not fit pictures of {height}x{width}: {error}") from error
+        generator, judge = mirror(settings, spec)
         betas = (settings.beta1, settings.beta2)
         self.latent = settings.latent
-        self.loss = LOSSES[settings.loss]
+        self.loss, self.gamma = LOSSES[settings.loss], settings.gamma
         self.simultaneous = settings.update == "simultaneous"
         self.d_per_g = Schedule(settings.d_per_g_start or settings.d_per_g, settings.d_per_g, finish=0.5)
         self.turns = Turns()
@@ -68,15 +52,15 @@ class DCGAN(Method):
             fake = G(z)
 
         if self.simultaneous:
-            real_logit, fake_logit = D(real), D(fake)
-            loss_d, loss_g = loss.d(real_logit, fake_logit), loss.g(fake_logit, real_logit)
+            (real_logit, steepness), fake_logit = self._judge(real), D(fake)
+            loss_d, loss_g = loss.d(real_logit, fake_logit) + steepness, loss.g(fake_logit, real_logit)
             update(D=loss_d, G=loss_g)
             return {"loss/D": loss_d, "loss/G": loss_g, **accuracies(real_logit, fake_logit, loss.border)}
 
         scalars: dict[str, Tensor] = {}
         if d_acts:
-            real_logit, fake_logit = D(real), D(fake.detach())
-            loss_d = loss.d(real_logit, fake_logit)
+            (real_logit, steepness), fake_logit = self._judge(real), D(fake.detach())
+            loss_d = loss.d(real_logit, fake_logit) + steepness
             update(D=loss_d)
             scalars |= {"loss/D": loss_d, **accuracies(real_logit, fake_logit, loss.border)}
         if g_acts:
@@ -84,6 +68,15 @@ class DCGAN(Method):
             update(G=loss_g)
             scalars["loss/G"] = loss_g
         return scalars
+
+    def _judge(self, real: Tensor) -> tuple[Tensor, Tensor | float]:
+        # D's logits of reals, and R1
+        if not self.gamma:
+            return self.nets["D"](real), 0.0
+        shown = real.detach().requires_grad_()
+        with uncompiled():
+            logits = self.nets["D"](shown)
+        return logits, self.gamma / 2 * gradient_penalty(logits, shown)
 
     def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
         """Turn noise "z" (B, latent) into pictures (B, C, H, W) in [-1, 1]."""

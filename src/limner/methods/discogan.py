@@ -47,6 +47,7 @@ class DiscoGAN(Method):
     Settings = DiscoGANSettings
     portable = ("G_AB", "G_BA")
     translates = "unpaired"
+    smallest_batch = 2  # it normalises codes of one pixel over the batch
     both_ways = True
 
     def __init__(self, settings: DiscoGANSettings, spec: Spec) -> None:
@@ -78,8 +79,6 @@ class DiscoGAN(Method):
     def step(self, batch: Batch, update: Update, clock: Clock) -> dict[str, Tensor]:
         """Train both discriminators, or both translators (section 2.3, with the feature matching of section 4)."""
         G_AB, G_BA = self.nets["G_AB"], self.nets["G_BA"]
-        if len(batch["A"]) < 2:
-            raise UserError("DiscoGAN normalises over the batch: --batch must be 2 or more for each process")
         real = {"A": batch["A"], "B": batch["B"]}  # (B, C, H, W)
         if self.rounds.d_learns():
             with torch.no_grad():

@@ -47,7 +47,7 @@ class Pix2Pix(Method):
         judge = discriminator(settings, channels + spec.channels, size, settings.activation_first)
         self.any_size = not settings.dense
         self.adversary = Adversary(settings)
-        self.l1, self.matching, self.kinds = settings.l1, settings.feature_matching, settings.augment
+        self.l1, self.matching, self.kinds = settings.l1, settings.feature_matching, settings.d_augment
         self.nets = {"G": generator, "D": judge}
         self.groups = groups(settings, ("G",), ("D",))
         self.extras = {}

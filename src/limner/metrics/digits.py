@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from limner.core import images
 from limner.core.errors import UserError, unknown
+from limner.core.files import sha256_of_file
 from limner.metrics.metric import Extractor, Features
-from limner.metrics.weights import sha256_of_file
 from limner.nets.digits import ANSWERS, FEATURES, SIDE, DigitClassifier
 
 SHIPPED = Path(__file__).with_name("digit_classifier.safetensors")

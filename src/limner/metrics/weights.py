@@ -85,15 +85,6 @@ def find(wanted: Weights, given: Path | None = None, download: bool = False) -> 
     return _download(wanted, folders[-1])
 
 
-def sha256_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; UserError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
 def _folders() -> list[Path]:
     data = os.environ.get("LIMNER_DATA")
     return [*([Path(data) / "weights"] if data else []), cache_folder() / "weights"]
@@ -108,12 +99,12 @@ def _given(wanted: Weights, path: Path) -> Path:
     return _checked(path, named or wanted.files)
 
 
-def _checked(path: Path, files: Sequence[PublishedFile]) -> Path:
-    found = sha256_of_file(path)
-    if all(found != file.sha256 for file in files):
+def _checked(path: Path, published: Sequence[PublishedFile]) -> Path:
+    found = files.sha256_of_file(path)
+    if all(found != file.sha256 for file in published):
         raise UserError(
             f"{path} is not the file that its name or place promises: its SHA-256 is {found}, expected "
-            f"{' or '.join(dict.fromkeys(file.sha256 for file in files))}. It is damaged, cut short or another one: "
+            f"{' or '.join(dict.fromkeys(file.sha256 for file in published))}. It is damaged, cut short or another: "
             "remove it and fetch it again."
         )
     return path

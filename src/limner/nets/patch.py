@@ -36,7 +36,7 @@ class PatchDiscriminator(nn.Module):
     `activation_first` is the maps report's order: LeakyReLU before the normalisation, Keras's numbers in BatchNorm, no
     convolution of stride 1, logits as many as pixels at the end: with 4 layers 16x16 at 256 px.
 
-    Errors: ValueError for "image" without a size or smaller than 8 px; RuntimeError of PyTorch for pictures too small.
+    Errors: ValueError for a `size` that is too small, and for "image" without one.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class PatchDiscriminator(nn.Module):
             kernel, strides = 1, [1, 1]
         else:
             strides = strides * layers + ([] if activation_first else [1])
+            _check(size, 2**layers * (1 if activation_first else 3))  # 3: each convolution of stride 1 takes a pixel
         self.stages = nn.ModuleList()
         before = channels
         for i, stride in enumerate(strides):
@@ -92,13 +93,21 @@ class ResidualDiscriminator(nn.Module):
     A block is x + [normalisation, LeakyReLU 0.2, convolution 3x3] twice (the first block: on the bare picture, so
     without the first normalisation and activation), with a 1x1 convolution on the way round. The sum halves, and there
     is one logit for every pixel that is left: with 3 layers 32x32 at 256 px. Widths as in PatchGAN. Pictures of any
-    size from 2^layers px on. The blocks are those of SNGAN (arXiv 1802.05957, appendix B.4).
+    size from 2^layers px on. The blocks are those of SNGAN (arXiv 1802.05957, appendix B.4). Errors: ValueError for a
+    smaller `size`.
     """
 
     def __init__(
-        self, channels: int, layers: int = 3, filters: int = 64, norm: Norm = "none", spectral_norm: bool = False
+        self,
+        channels: int,
+        layers: int = 3,
+        filters: int = 64,
+        norm: Norm = "none",
+        spectral_norm: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        _check(size, 2**layers)
         self.stages = nn.ModuleList()
         before = channels
         for i in range(layers):
@@ -167,6 +176,11 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # (B, before, H, W) -> (B, after, H/2, W/2); 1x1 convolution and mean are linear, so the cheaper order is right
         return self.body(x) + self.round(F.avg_pool2d(x, 2))
+
+
+def _check(size: tuple[int, int] | None, least: int) -> None:
+    if size is not None and min(size) < least:
+        raise ValueError(f"these layers need pictures of {least} px or more, not {size[0]}x{size[1]}")
 
 
 def _judge(x: Tensor, stages: Iterable[nn.Module], judge: nn.Module, features: bool) -> Judgement:

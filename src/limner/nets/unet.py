@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from limner.nets.init import normal_init
 from limner.nets.memory import recomputed
 from limner.nets.norms import KERAS, Norm, norm_layer, wants_bias
-from limner.nets.resample import ResizeConv, crop, pad_to
+from limner.nets.resample import DoublingConv, HalvingConv, ResizeConv, crop, pad_to
 
 Upsampling = Literal["transposed", "resize-conv"]
 
@@ -32,7 +32,7 @@ class Down(nn.Module):
         activation_first: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(before, after, 4, 2, 1, bias=bias)
+        self.conv = HalvingConv(before, after, bias=bias)
         self.norm = norm_layer(name, after, **(KERAS if activation_first else {}))
         self.activation = nn.LeakyReLU(0.2, inplace=True) if activation else nn.Identity()
         self.activation_first = activation_first
@@ -64,7 +64,7 @@ class Up(nn.Module):
     ) -> None:
         super().__init__()
         if upsampling == "transposed":
-            self.conv = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)
+            self.conv = DoublingConv(before, after, bias=bias)
         else:
             self.conv = ResizeConv(before, after, 4 if activation_first else 3, bias=bias)
         self.norm = norm_layer(name, after, **(KERAS if activation_first else {}))

@@ -9,8 +9,8 @@ from limner.core.config import Size, TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class DCGANSettings:
-    """The numbers of a DCGAN; the defaults are the paper's (arXiv 1511.06434, section 4)."""
+class MirrorSettings:
+    """The layers of a generator and of the discriminator that mirrors it (arXiv 1511.06434, section 3)."""
 
     latent: int = 100
     """size of the noise vector"""
@@ -26,8 +26,22 @@ class DCGANSettings:
     """the same for the discriminator; none: the generator's, as a mirror"""
     kernel: int = 4
     """size of the convolution kernels"""
+    activation: Literal["relu", "selu", "elu"] = "relu"
+    """what follows every hidden layer's normalisation; with relu the discriminator has LeakyReLU 0.2"""
+    stride_one: bool = False
+    """one more layer where the picture is smallest: of stride 1 and the whole --kernel, also if that is even"""
+    glasses: int = 1
+    """draw and judge pictures enlarged this many times with the same filters; what comes out is scaled down"""
+
+
+@dataclasses.dataclass(frozen=True)
+class DCGANSettings(MirrorSettings):
+    """The numbers of a DCGAN; the defaults are the paper's (arXiv 1511.06434, section 4)."""
+
     loss: Literal["bce", "least-squares", "hinge", "wasserstein", "relativistic"] = "bce"
     """adversarial loss"""
+    gamma: float = 0.0
+    """weight of R1, which keeps the discriminator from growing steep at real pictures (0: off)"""
     update: Literal["alternating", "simultaneous"] = "alternating"
     """alternating: G learns against the D just updated; simultaneous: both from one forward pass"""
     d_per_g: float = 1.0

@@ -33,7 +33,7 @@ class Pix2PixSettings(PatchSettings):
     """weight of the L1 distance between output and target"""
     feature_matching: float = 0.0
     """weight of the L1 distance between what D's layers make of output and target (0: off; 10 is usual)"""
-    augment: tuple[Literal["colour", "translation", "cutout"], ...] = ()
+    d_augment: tuple[Literal["colour", "translation", "cutout"], ...] = ()
     """DiffAugment: how the pairs that D sees are varied, for small sets"""
 
 
@@ -93,7 +93,7 @@ def pix2pix_plus() -> TrainConfig:
         spectral_norm=True,
         loss="hinge",
         feature_matching=10.0,
-        augment=("colour", "translation", "cutout"),
+        d_augment=("colour", "translation", "cutout"),
     )
     return dataclasses.replace(_at_256("pix2pix-plus", settings), ema=1_000)
 

@@ -67,6 +67,7 @@ def write_report(run: Run) -> Path:
         "events": story.events(lines),
         "asked": story.settings(config),
         "resolved": story.settings(content["resolved"]),
+        "translates": story.translates(content),
         "has_model": run.model_file.is_file(),
         "shell_name": subprocess.list2cmdline([name]) if os.name == "nt" else shlex.quote(name),
         "python_name": repr(name),

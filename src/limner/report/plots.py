@@ -23,12 +23,20 @@ LEFT, BOTTOM, RIGHT, TOP, LEGEND_ROW = 0.51, 0.32, 0.19, 0.2, 0.22  # margins in
 POINTS = 400  # of a line; more than its pixels would be waste
 SMOOTH_FROM = 60  # points: below this every one of them can be seen
 MOST_MARKS = 8
+FEW_LOSSES = 2  # in one plot
 INK = "#010203"  # stands for the page's text colour until the SVG is written
 # Blue, orange, green, purple, red, grey: told apart by the colour-blind, and seen on white as on near-black.
 LINES = ("#3d82d6", "#d9791f", "#1f9d78", "#a96fc4", "#d1495b", "#85888c")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # of the first six runs of a comparison, of the next six, of more
 
-GROUPS = {"loss": "Losses", "accuracy": "Accuracies", "lr": "Learning rates", "speed": "Speed"}
+GROUPS = {
+    "loss": "Losses",
+    "loss of D": "Losses of the discriminators",
+    "loss of G": "Losses of the generators",
+    "accuracy": "Accuracies",
+    "lr": "Learning rates",
+    "speed": "Speed",
+}
 SUBTITLES = {
     "accuracy": "share of pictures on the right side",
     "speed": "images per second",
@@ -43,9 +51,10 @@ Curve = tuple[np.ndarray, np.ndarray]
 def plot_groups(lines: Iterable[Mapping[str, Any]], until: int = 0) -> dict[str, str]:
     """Plot metrics lines against images seen: one inline SVG for each group of keys, by title.
 
-    Keys are grouped by what stands before the slash ("loss/D"); each "metric/..." has a plot of its own, the
-    best-known first. What is no finite number is a gap; health findings become faint upright lines, numbered in the
-    order in which each was first said. The axis reaches at least to `until` images. No lines give an empty dict.
+    Keys are grouped by what stands before the slash ("loss/D"), and more than two losses by the side that they train;
+    each "metric/..." has a plot of its own, the best-known first. What is no finite number is a gap; health findings
+    become faint upright lines, numbered in the order in which each was first said. The axis reaches at least to
+    `until` images. No lines give an empty dict.
     """
     lines = list(lines)
     marks = _marks(lines)
@@ -56,6 +65,10 @@ def plot_groups(lines: Iterable[Mapping[str, Any]], until: int = 0) -> dict[str,
         prefix, _, name = key.partition("/")
         group = key if prefix == "metric" else prefix
         groups.setdefault(group, {})[name or prefix] = curves[key]
+    if len(groups.get("loss", {})) > FEW_LOSSES:
+        for name, curve in groups.pop("loss").items():
+            side = "loss of D" if name.partition("_")[0] == "D" else "loss of G"
+            groups.setdefault(side, {})[name] = curve
     order = [*(key for key in GROUPS if key in groups), *(key for key in groups if key not in GROUPS)]
     order = [key for key in order if not key.startswith("metric/")] + scores.in_order(
         key for key in order if key.startswith("metric/")

@@ -171,6 +171,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def translates(content: Mapping[str, Any]) -> bool:
+    """Whether the run turns pictures into others; else it makes them from noise."""
+    data = (content.get("resolved") or {}).get("data")
+    return isinstance(data, Mapping) and bool(data.get("channels_in"))
+
+
 def picture_size(content: Mapping[str, Any]) -> str | None:
     """The pictures' height and width, when the run has settled them."""
     for size in (content["resolved"].get("data"), content["config"].get("size")):
