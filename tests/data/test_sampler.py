@@ -67,20 +67,20 @@ def test_what_happens_to_a_picture_depends_on_epoch_and_index_alone() -> None:
 def test_windows_are_cut_where_the_draw_says_and_reach_every_place() -> None:
     pixels = np.arange(600 * 2 * 5 * 6).reshape(600, 2, 5, 6)
     drawn = np.random.default_rng(0).random((600, 3))
-    cut = transforms.crop(pixels, Size(3, 4), drawn)
+    cut = transforms.window(pixels, Size(3, 4), drawn, mirror=False)
     places = set()
     for item, (top, left) in enumerate((drawn[:, :2] * 3).astype(int).tolist()):
         assert np.array_equal(cut[item], pixels[item, :, top : top + 3, left : left + 4])
         places.add((top, left))
     assert len(places) == 9
     assert cut.flags.c_contiguous
-    assert transforms.crop(pixels, Size(5, 6), drawn) is pixels
+    assert transforms.window(pixels, Size(5, 6), drawn, mirror=False) is pixels
 
 
 def test_mirroring_turns_half_of_the_pictures() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (400, 3, 4, 5), dtype=np.uint8)
     drawn = np.random.default_rng(0).random((400, 3))
-    turned = transforms.mirror(pixels.copy(), drawn)
+    turned = transforms.window(pixels, Size(*pixels.shape[2:]), drawn, mirror=True)
     flags = drawn[:, 2] < 0.5
     assert np.array_equal(turned[~flags], pixels[~flags])
     assert np.array_equal(turned[flags], pixels[flags][..., ::-1])

@@ -60,30 +60,26 @@ def vary(pixels: np.ndarray, size: Size, variety: Variety, draws: Draws) -> np.n
     if variety.bends:
         pixels = bend(pixels, variety, draws("bend", 4))
     place = draws("augment", 3)  # top, left, mirror
-    pixels = crop(pixels, size, place)
-    if variety.mirror:
-        pixels = mirror(pixels, place)
+    pixels = window(pixels, size, place, variety.mirror)
     if variety.colour:
         pixels = recolour(pixels, variety.colour, draws("colour", 3))
     return pixels
 
 
-def crop(pixels: np.ndarray, size: Size, drawn: np.ndarray) -> np.ndarray:
-    """Cut a window of `size` out of each picture, (b, C, H, W) -> (b, C, height, width), each place equally likely."""
+def window(pixels: np.ndarray, size: Size, drawn: np.ndarray, mirror: bool) -> np.ndarray:
+    """Cut a window of `size` out of each picture, (b, C, H, W) -> (b, C, height, width), each place equally likely.
+
+    `drawn` (b, 3) says where, and with `mirror` which half of the pictures is turned left to right.
+    """
     free = np.array([pixels.shape[2] - size.height, pixels.shape[3] - size.width])
-    if not free.any():
+    if not free.any() and not mirror:
         return pixels
     cut = np.empty((*pixels.shape[:2], size.height, size.width), dtype=pixels.dtype)
-    for i, (top, left) in enumerate((drawn[:, :2] * (free + 1)).astype(np.int64).tolist()):
-        cut[i] = pixels[i, :, top : top + size.height, left : left + size.width]
+    places = (drawn[:, :2] * (free + 1)).astype(np.int64).tolist()
+    for i, ((top, left), turned) in enumerate(zip(places, (drawn[:, 2] < 0.5).tolist(), strict=True)):
+        seen = pixels[i, :, top : top + size.height, left : left + size.width]
+        cut[i] = seen[..., ::-1] if mirror and turned else seen  # one copy for both
     return cut
-
-
-def mirror(pixels: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Turn half of the pictures (b, C, H, W), on average, left to right; in place."""
-    turned = drawn[:, 2] < 0.5
-    pixels[turned] = pixels[turned, :, :, ::-1]
-    return pixels
 
 
 def bend(pixels: np.ndarray, variety: Variety, drawn: np.ndarray) -> np.ndarray:

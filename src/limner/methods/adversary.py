@@ -29,12 +29,21 @@ class Adversary:
         scale = LSGAN_HALF if settings.loss == "least-squares" else 1.0
         self.loss, self.paired = loss, loss.paired
         self.gamma = (GAMMA if loss.paired else 0.0) if settings.gamma is None else settings.gamma
+        # One batch is quicker than two; but over a batch, normalisation and penalties would mix reals and fakes.
+        self.together = settings.d_norm != "batch" and settings.d_scales == 1 and not self.gamma
         self.scale_d = scale * (0.5 if settings.halve_d else 1.0)
         self.scale_g = scale
 
     def shown(self, pictures: Tensor) -> Tensor:
         """The same pictures as D is shown them in its own step: nothing goes back to who made them."""
         return pictures.detach().requires_grad_(self.gamma > 0)
+
+    def judge(self, D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Logits, Logits]:
+        """D's logits of reals and of as many fakes."""
+        if not self.together:
+            return D(real), D(fake)
+        logits_real, logits_fake = D(torch.cat((real, fake))).chunk(2)
+        return logits_real, logits_fake
 
     def d(self, real: tuple[Logits, Tensor], fake: tuple[Logits, Tensor]) -> Tensor:
         """D's loss, from the logits of reals and of fakes and the pictures that were `shown`."""

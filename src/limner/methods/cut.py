@@ -56,7 +56,7 @@ class CUT(Method):
 
         fake = G(x.flip(3) if flipped else x)
         shown = adversary.shown(real), adversary.shown(fake)
-        logits = D(shown[0]), D(shown[1])
+        logits = adversary.judge(D, *shown)
         loss_d = adversary.d((logits[0], shown[0]), (logits[1], shown[1]))
         update(D=loss_d)
 

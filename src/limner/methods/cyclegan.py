@@ -80,7 +80,7 @@ class CycleGAN(Method):
         for side in "AB":
             D = self.nets[f"D_{side}"]
             shown = adversary.shown(real[side]), adversary.shown(self.pools[side].swap(fake[side]))
-            logits = D(shown[0]), D(shown[1])
+            logits = adversary.judge(D, *shown)
             loss_d[side] = adversary.d((logits[0], shown[0]), (logits[1], shown[1]))
             right.append(adversary.accuracies(*logits))
         update(D=loss_d["A"] + loss_d["B"])

@@ -63,7 +63,7 @@ class Pix2Pix(Method):
 
         fake = G(x)
         shown = adversary.shown(real), adversary.shown(fake)
-        logits = D(pair(shown[0])), D(pair(shown[1]))
+        logits = adversary.judge(D, pair(shown[0]), pair(shown[1]))
         loss_d = adversary.d((logits[0], shown[0]), (logits[1], shown[1]))
         update(D=loss_d)
 
