@@ -14,6 +14,14 @@ from limner.core.environment import prepare
 prepare()
 
 
+@pytest.fixture(autouse=True)
+def the_same_numbers() -> None:
+    """Start every test from one state of PyTorch's generator, so that it passes or fails every time."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder that LIMNER_DATA names, with data/mnist, data/faces and so on below it."""

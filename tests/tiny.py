@@ -81,7 +81,7 @@ def command(preset: str, data: Path | str, out: Path, images: int = 8 * BATCH, *
     if isinstance(data, Path) and data.is_dir():
         if translates(preset):
             data = pairs_of(data)
-        elif classes(preset):
+        elif classes(preset) and not any(path.is_dir() for path in data.iterdir()):
             data = classes_of(data, classes(preset))
     names = ("save_every", "workers", "frames", "keep", "evaluate_every")
     keep = {name: overrides.pop(name) for name in names if name in overrides}

@@ -13,8 +13,6 @@ from limner.core.contract import Method, Spec
 from limner.core.errors import UserError
 from limner.engine import memory
 
-GB = 2**30
-
 
 def built(preset: str, size: int, **changes: int) -> tuple[TrainConfig, Method, Spec]:
     config = dataclasses.replace(presets.get(preset), **changes)
@@ -34,9 +32,9 @@ def test_every_preset_is_foretold_and_a_larger_batch_needs_more(preset: str) -> 
     assert memory.PROCESS < few < many
 
 
-@pytest.mark.parametrize(("size", "measured"), [(512, 1.6 * GB), (1024, 2.4 * GB)])
+@pytest.mark.parametrize(("size", "measured"), [(512, 1.95e9), (1024, 2.70e9)])
 def test_what_is_foretold_for_pix2pix_is_near_what_was_measured(size: int, measured: float) -> None:
-    assert memory.expected(*built("pix2pix", size)) == pytest.approx(measured, rel=0.25)
+    assert memory.expected(*built("pix2pix", size)) == pytest.approx(measured, rel=0.1)  # benchmarks/results
 
 
 def test_live_counts_what_is_alive_at_once() -> None:

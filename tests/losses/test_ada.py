@@ -39,11 +39,11 @@ def test_each_way_hits_with_chance_p() -> None:
 
 
 def test_moves_are_whole_pixels_up_to_an_eighth_and_reflect() -> None:
-    pictures = torch.rand(500, 1, 32, 32)
+    pictures = (torch.arange(1024.0) / 1024).view(1, 1, 32, 32).repeat(500, 1, 1, 1)  # no two pixels alike
     moved = ada.augment(pictures, torch.tensor(0.5), only("move", 500))
     found = set()
     for before, after in zip(pictures[:, 0], moved[:, 0], strict=True):
-        place = ((after[16, 16] - before).abs() < 1e-6).nonzero()
+        place = ((after[16, 16] - before).abs() < 1e-4).nonzero()
         assert len(place) == 1
         found.add(tuple((16 - place[0]).tolist()))
     assert {shift for pair in found for shift in pair} == set(range(-4, 5))

@@ -21,7 +21,7 @@ from limner.core.config import TrainConfig
 from limner.core.contract import Method, Spec
 from limner.core.errors import UserError
 
-PROCESS = 400 * 2**20  # bytes: Python and PyTorch before anything is computed
+PROCESS = 900 * 2**20  # bytes: Python and PyTorch, and what convolutions take for themselves, as measured on a CPU
 MOMENTS = 2  # of Adam, as large as the weights each
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
