@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,3 +43,25 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disc = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 81
         Image.fromarray((disc[..., None] * colour).astype(np.uint8)).save(folder / f"{i:02}.png")
     return folder
+
+
+@pytest.fixture
+def kill_at(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make training die after its step number n, with nothing saved or tidied."""
+    import tiny
+    from limner.engine.training import Training
+
+    step = Training.step
+
+    def arm(number: int) -> None:
+        left = [number]
+
+        def dying(self: Any, batch: Any) -> None:
+            if left[0] == 0:
+                raise tiny.Killed
+            left[0] -= 1
+            step(self, batch)
+
+        monkeypatch.setattr(Training, "step", dying)
+
+    yield arm

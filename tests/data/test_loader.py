@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from limner.data.aside import put_aside
 from limner.data.loader import Batches, Loader
 from limner.data.sampler import Sampler
 from limner.data.store import Store
@@ -104,3 +105,15 @@ def test_pixels_in_memory_are_shared_once(tmp_path: Path) -> None:
     assert shared.is_shared() and pixels.__getstate__()["shared"] is shared
     assert np.shares_memory(pixels.array, shared.numpy())
     assert torch.equal(batches[8]["image"], expected)
+
+
+def test_rows_kept_aside_never_come_and_nothing_is_copied(tmp_path: Path) -> None:
+    store = build(make_folder(tmp_path / "set"), tmp_path / "cache")
+    kept, aside = put_aside(COUNT, 5)
+    assert sorted([*kept, *aside]) == list(range(COUNT)) and len(aside) == 5
+    loader = Loader(store, seed=0, batch=COUNT - 5, rows=kept)
+    seen = next(loader.start(0))["image"].numpy()
+    assert {picture.tobytes() for picture in seen} == {store.pixels[row].tobytes() for row in kept}
+    assert not {picture.tobytes() for picture in seen} & {store.pixels[row].tobytes() for row in aside}
+    assert loader.batches.pixels.array.base is not None  # still the memory map of the store
+    assert np.shares_memory(loader.batches.pixels.array, store.pixels)

@@ -20,7 +20,6 @@ from limner.core.runs import Run
 from limner.data.aside import count_aside
 from limner.engine.augmentation import Augmentation, choose
 from limner.engine.health import OVERFIT, Health
-from limner.engine.training import Training
 from limner.methods import METHODS
 
 DREAMS = [preset for preset in tiny.PRESETS if not tiny.translates(preset)]
@@ -143,7 +142,7 @@ def test_every_method_trains_with_it(preset: str, kind: str, classes: Path, tmp_
 
 
 def test_killed_adaptive_run_equals_straight_run(
-    classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: Any
 ) -> None:
     """Killed between two moves of p, so that what D said since the last one counts."""
     monkeypatch.setattr(Augmentation, "SPEED", 2_000)  # p rises within the test
@@ -154,21 +153,10 @@ def test_killed_adaptive_run_equals_straight_run(
 
     straight, broken = command("straight"), command("broken")
     train(straight)
-    step, left = Training.step, [11]
-
-    class Killed(BaseException):
-        pass
-
-    def dying(self: Training, batch: Any) -> None:
-        if left[0] == 0:
-            raise Killed
-        left[0] -= 1
-        step(self, batch)
-
-    monkeypatch.setattr(Training, "step", dying)
-    with pytest.raises(Killed):
+    kill_at(11)
+    with pytest.raises(tiny.Killed):
         train(broken)
-    left[0] = -1
+    kill_at(-1)
     train(broken)
     found = tiny.fingerprint(straight.out)
     assert not tiny.differences(found, tiny.fingerprint(broken.out))

@@ -12,6 +12,7 @@ from limner.core.config import TrainConfig
 from limner.core.contract import Method, Spec
 from limner.core.errors import UserError
 from limner.engine import memory
+from limner.presets.pix2pix import Pix2PixSettings
 
 
 def built(preset: str, size: int, **changes: int) -> tuple[TrainConfig, Method, Spec]:
@@ -58,6 +59,21 @@ def test_advice_is_a_smaller_batch_then_smaller_pictures() -> None:
     assert least is not None
     assert memory.advice(config, method, spec, 1, least).startswith("--size 512 --batch 1 is expected to fit")
     assert "smaller --size" in memory.advice(config, method, spec, 1, 0)
+
+
+def test_advice_is_never_what_the_method_would_refuse() -> None:
+    config, method, spec = built("discogan", 64, batch=8)
+    advice = memory.advice(config, method, spec, 1, 10**12)
+    assert advice.startswith("--batch 4 ")
+    assert "--batch 1" not in memory.advice(config, method, spec, 1, 0)
+    deep = dataclasses.replace(presets.get("pix2pix"), settings=Pix2PixSettings(depth=8))  # 192 px and less do not fit
+    spec = Spec(3, 256, 256, channels_in=3)
+    with torch.device("meta"):
+        method = methods.build("pix2pix", deep.settings, spec)
+    need = memory.expected(deep, method, spec)
+    assert need is not None
+    advice = memory.advice(deep, method, spec, 1, need - 1)
+    assert "--size 192" in advice or "smaller --size" in advice
 
 
 @pytest.mark.parametrize(

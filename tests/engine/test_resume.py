@@ -17,33 +17,9 @@ import tiny
 from limner import presets
 from limner.commands.train import train
 from limner.core.runs import Run
-from limner.engine.training import Training
 
 IMAGES = 20 * tiny.BATCH
 ONE_OF_EACH_METHOD = sorted({presets.get(preset).method: preset for preset in reversed(tiny.PRESETS)}.values())
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches a SIGKILL."""
-
-
-@pytest.fixture
-def kill_at(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make training die after its step number n, with nothing saved or tidied."""
-    step = Training.step
-
-    def arm(number: int) -> None:
-        left = [number]
-
-        def dying(self: Training, batch: Any) -> None:
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            step(self, batch)
-
-        monkeypatch.setattr(Training, "step", dying)
-
-    yield arm
 
 
 @pytest.mark.parametrize("preset", tiny.PRESETS)
@@ -53,7 +29,7 @@ def test_killed_run_equals_straight_run(preset: str, pictures: Path, tmp_path: P
     broken = tiny.command(preset, pictures, tmp_path / "broken", IMAGES, save_every=5 * tiny.BATCH)
     for number in (13, 3, 9):  # from 0, from 80 images, from 80 again
         kill_at(number)
-        with pytest.raises(Killed):
+        with pytest.raises(tiny.Killed):
             train(broken)
     kill_at(-1)
     train(broken)

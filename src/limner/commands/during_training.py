@@ -91,16 +91,18 @@ def held_out_hook(stock: Stock, training: Training, journal: Journal) -> HeldOut
     """Build the hook that looks whether D knows its pictures by heart; None where none are held out."""
     if stock.split is None or D not in training.method.nets:
         return None
+    store = stock.store
+    assert isinstance(store, Store)
     learned, held_out = stock.split
-    spread = np.linspace(0, learned.count - 1, held_out.count).astype(np.int64)  # the set may be sorted by class
+    spread = learned[np.linspace(0, len(learned) - 1, len(held_out)).astype(np.int64)]  # it may be sorted by class
 
-    def shown(store: Store, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def shown(rows: np.ndarray) -> dict[str, np.ndarray]:
         pixels = [picture_sets.middle(store.pixels[row].transpose(1, 2, 0), store.size) for row in rows]
         labels = {} if store.labels is None else {"label": store.labels[rows]}
         return {"image": np.stack(pixels).transpose(0, 3, 1, 2), **labels}
 
     every = max(training.config.batch, training.clock.total // GAPS)
-    return HeldOut(journal, every, shown(learned, spread), shown(held_out, np.arange(held_out.count)))
+    return HeldOut(journal, every, shown(spread), shown(held_out))
 
 
 def direction(best: str, names: Sequence[str]) -> bool:

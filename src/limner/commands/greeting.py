@@ -40,7 +40,7 @@ def greet(command: Train, run: Run, stock: Stock, training: Training, changed: l
         say(f"{stock.words} {stock.held_out.count if stock.held_out else 0:,} pictures are held out to look at.")
         _thumbnails(stock)
     if stock.split:
-        say(f"{stock.split[1].count:,} of them are held out, to see whether D comes to know the others by heart.")
+        say(f"{len(stock.split[1]):,} of them are held out, to see whether D comes to know the others by heart.")
     for sentence in training.method.words:
         say(sentence)
     if training.method.latent:

@@ -29,8 +29,8 @@ class Stock:
     """Decoded pictures of a run: to learn from, and held out to look at (translation only).
 
     `stamp` changes when files are written anew; `words` say which side is A and which is B, `sides` which of them is
-    given and which is made. `split` divides the pictures of `store` into those that are learned from and those kept
-    aside, where some are (generation only).
+    given and which is made. `split` holds the rows of `store` that are learned from and those kept aside, where some
+    are (generation only).
     """
 
     store: Store | PairStore
@@ -38,19 +38,19 @@ class Stock:
     stamp: str = ""
     words: str = ""
     sides: tuple[str, str] = ("A", "B")
-    split: tuple[Store, Store] | None = None
+    split: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
-    def learned_from(self) -> Store | PairStore:
-        """What training sees."""
-        return self.split[0] if self.split else self.store
+    def rows(self) -> np.ndarray | None:
+        """The rows of `store` that training sees; None: all."""
+        return self.split[0] if self.split else None
 
     @property
     def facts(self) -> dict[str, object]:
         """What config.json says of the pictures."""
         store = self.store
         found = {"count": store.count, "skipped": len(store.skipped), "fingerprint": store.fingerprint}
-        found |= {"held_out": self.split[1].count} if self.split else {}
+        found |= {"held_out": len(self.split[1])} if self.split else {}
         spec = to_dict(store.spec)
         return {**found, **(spec if store.spec.channels_in else {k: v for k, v in spec.items() if k != "channels_in"})}
 
@@ -83,7 +83,7 @@ class Opened:
         if self.pairs is None:
             store = _build(self.source, config.size, config.channels, config.crop, cache, show)
             aside = count_aside(store.count, config.hold_out)
-            return Stock(store, stamp=self.source.stamp, split=put_aside(store, aside) if aside else None)
+            return Stock(store, stamp=self.source.stamp, split=put_aside(store.count, aside) if aside else None)
         settings, pairs = config.settings, self.pairs
         target, given = self._sides(pairs.train)
         crop = config.crop if settings.copies == 1 else 1.0  # the target of many copies is left alone

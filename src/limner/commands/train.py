@@ -79,7 +79,7 @@ def train(command: Train) -> Run:
         machine = identity.machine(config, here, before)
         machine.prepare()
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
-        count = stock.learned_from.count
+        count = store.count if stock.rows is None else len(stock.rows)
         clock = Clock(_length(config, count))
         augment = augmentation.choose(config.augment, method.nets, bool(method.latent), count, clock.total, before)
         noted = dataclasses.asdict(augment)
@@ -108,7 +108,7 @@ def _fit(command: Train, run: Run, stock: Stock, training: Training, checkpoints
     workers = command.keep.workers if command.keep.workers is not None else (0 if device == "cpu" else 2)
     pin = device.startswith("cuda")
     variety = Variety(config.mirror, config.rotate, config.shift, config.zoom, config.colour)
-    loader = Loader(stock.learned_from, config.seed, config.batch, here.rank, here.world, variety, workers, pin)
+    loader = Loader(stock.store, config.seed, config.batch, here.rank, here.world, variety, workers, pin, stock.rows)
     style = command.show if here.first else "quiet"
     with TrainingDisplay(config.preset, clock.total, clock.images, style) as display:
         trackers = _trackers(command.keep, run) if here.first else []

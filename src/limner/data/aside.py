@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from limner.core import rng
 from limner.core.errors import UserError
-from limner.data.store import MINIMUM, Store
+from limner.data.store import MINIMUM
 
 SHARE = 0.05  # of a small set: it misses no more
 FROM, BELOW = 200, 5_000  # pictures: fewer would be too few to judge by, and more are not learnt by heart
@@ -26,13 +24,7 @@ def count_aside(count: int, asked: int | None) -> int:
     return asked
 
 
-def put_aside(store: Store, count: int) -> tuple[Store, Store]:
-    """Split into what is learned from and `count` pictures kept aside, the same ones for every seed."""
-    order = np.random.default_rng(rng.derive(0, "kept aside")).permutation(store.count)
-    kept, aside = np.sort(order[count:]), np.sort(order[:count])
-    return _some(store, kept), _some(store, aside)
-
-
-def _some(store: Store, rows: np.ndarray) -> Store:
-    labels = None if store.labels is None else store.labels[rows]
-    return dataclasses.replace(store, pixels=np.asarray(store.pixels[rows]), labels=labels)
+def put_aside(total: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split `total` rows into those that are learned from and `count` kept aside, int64, the same for every seed."""
+    order = np.random.default_rng(rng.derive(0, "kept aside")).permutation(total)
+    return np.sort(order[count:]), np.sort(order[:count])

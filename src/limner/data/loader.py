@@ -66,16 +66,20 @@ class Pixels:
 class Batches(Dataset[dict[str, Tensor]]):
     """For every number of images seen, the batch that comes next.
 
-    A batch is {"image": uint8 (b, C, H, W)} and, where there are classes, "label": int64 (b,).
+    A batch is {"image": uint8 (b, C, H, W)} and, where there are classes, "label": int64 (b,). `rows` are those of the
+    store that the sampler goes through; None: all.
     """
 
-    def __init__(self, store: Store, sampler: Sampler, variety: Variety = STILL) -> None:
-        self.pixels, self.labels, self.size = Pixels(store.pixels), store.labels, store.size
+    def __init__(
+        self, store: Store, sampler: Sampler, variety: Variety = STILL, rows: np.ndarray | None = None
+    ) -> None:
+        self.pixels, self.labels, self.size, self.rows = Pixels(store.pixels), store.labels, store.size, rows
         self.sampler, self.variety = sampler, variety
 
     def __getitem__(self, images: int) -> dict[str, Tensor]:
         epochs, indices = self.sampler(images)
         drawn = transforms.Draws(self.sampler.seed, epochs, indices)
+        indices = indices if self.rows is None else self.rows[indices]
         batch = {"image": torch.from_numpy(transforms.vary(self.pixels[indices], self.size, self.variety, drawn))}
         if self.labels is not None:
             batch["label"] = torch.from_numpy(self.labels[indices])
@@ -120,7 +124,8 @@ class Loader:
     """Batches for one rank, from any moment of the run on.
 
     `batch` counts the pictures of all ranks together; with `workers` of 0 batches are made in this process, else in
-    spawned ones, ahead of time. The bytes depend on the store, seed, batch, rank and world alone.
+    spawned ones, ahead of time. `rows` are those of a store of one kind that are used. The bytes depend on these, the
+    store, seed, batch, rank and world alone.
     """
 
     def __init__(
@@ -133,10 +138,14 @@ class Loader:
         variety: Variety = STILL,
         workers: int = 0,
         pin: bool = False,
+        rows: np.ndarray | None = None,
     ) -> None:
-        sampler = Sampler(store.count, seed, batch, rank, world)
-        kind = PairBatches if isinstance(store, PairStore) else Batches
-        self.batches: Dataset[dict[str, Tensor]] = kind(store, sampler, variety)  # pyright: ignore[reportArgumentType]
+        sampler = Sampler(store.count if rows is None else len(rows), seed, batch, rank, world)
+        self.batches: Dataset[dict[str, Tensor]]
+        if isinstance(store, PairStore):
+            self.batches = PairBatches(store, sampler, variety)
+        else:
+            self.batches = Batches(store, sampler, variety, rows)
         self.batch = batch
         self.workers = workers
         self.pin = pin

@@ -30,7 +30,7 @@ def expected(config: TrainConfig, method: Method, spec: Spec, world: int = 1) ->
     """Bytes that one process is likely to hold at the most while it trains a method of this kind.
 
     A step is played on pictures that have shapes and no numbers, and the tensors alive at once are added up. None when
-    the method computes something that cannot be played so.
+    the method computes something that cannot be played so, or does not take pictures of this size.
     """
     with torch.random.fork_rng(devices=[]), Live() as live:
         try:
@@ -38,7 +38,7 @@ def expected(config: TrainConfig, method: Method, spec: Spec, world: int = 1) ->
                 copy, batch = type(method)(config.settings, spec), _batch(config, spec, world)
             weights = live.now
             copy.step(batch, _Play(copy), Clock(10**9))
-        except (NotImplementedError, RuntimeError):
+        except (NotImplementedError, RuntimeError, UserError):
             return None
     return PROCESS + weights * (MOMENTS + bool(config.ema)) + live.peak
 
@@ -59,13 +59,13 @@ def available(device: str) -> int:
 
 def advice(config: TrainConfig, method: Method, spec: Spec, world: int, room: int) -> str:
     """What would fit into `room` bytes: a smaller batch, then smaller pictures, as flags to type."""
-    batch = config.batch
-    while batch // 2 >= world:
+    batch, least = config.batch, method.smallest_batch * world
+    while batch // 2 >= least:
         batch //= 2
         need = expected(dataclasses.replace(config, batch=batch), method, spec, world)
         if need is not None and need <= room:
             return f"--batch {batch} is expected to fit, with about {words(need)}"
-    config = dataclasses.replace(config, batch=max(world, 1))
+    config = dataclasses.replace(config, batch=least)
     for share in (0.75, 0.5, 0.375, 0.25):
         height, width = (max(32, round(side * share / 32) * 32) for side in (spec.height, spec.width))
         smaller = dataclasses.replace(spec, height=height, width=width)
