@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import tiny
-from engine import averaging
+from engine import averaging, every_method
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.engine.distributed import Ranks
+from limner.methods import METHODS
 
 
 def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
@@ -71,6 +72,15 @@ def test_killed_on_two_processes_continues(pictures: Path, tmp_path: Path) -> No
     done = torchrun("-m", "limner", *tiny.flags(command))
     assert done.returncode == 0, done.stderr
     assert not tiny.differences(tiny.fingerprint(straight.out), tiny.fingerprint(command.out))
+
+
+def test_every_method_keeps_two_processes_alike(pictures: Path, tmp_path: Path) -> None:
+    tiny.pairs_of(pictures), tiny.classes_of(pictures, ("even", "odd"))  # before two processes do so at once
+    done = torchrun(every_method.__file__, str(pictures), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for method in METHODS.names():
+        first, second = (torch.load(tmp_path / f"{method}-{rank}.pt", weights_only=True) for rank in (0, 1))
+        assert first and all(torch.equal(one, other) for one, other in zip(first, second, strict=True)), method
 
 
 def test_batch_must_divide() -> None:

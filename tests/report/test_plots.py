@@ -19,7 +19,14 @@ def long_run(count=1000):
 
 
 def test_groups_have_titles_in_a_fixed_order():
-    assert list(plot_groups(long_run(50))) == ["Losses", "Accuracies", "Learning rates", "Speed", "Penalty", "FID"]
+    assert list(plot_groups(long_run(50))) == [
+        "Losses",
+        "Accuracies",
+        "Gradient penalties",
+        "Learning rates",
+        "Speed",
+        "FID",
+    ]
 
 
 def test_the_discriminator_comes_first_in_every_plot():

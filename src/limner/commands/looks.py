@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 
+from limner.commands import picture_sets
 from limner.core import images
 from limner.core.grids import grid
 from limner.inference.pipeline import ROW
@@ -14,10 +18,14 @@ from limner.inference.pipeline import ROW
 if TYPE_CHECKING:
     from limner.commands.reading import Stock
     from limner.data.pair_store import PairStore
+    from limner.data.store import Store
     from limner.inference.pipeline import Pipeline
 
 SHEET = 64  # pictures from noise
 ROWS = 6  # held-out pictures
+NEAR = 16  # samples that are shown beside the training picture nearest to each
+SEARCHED = 10_000  # training pictures among which the nearest is looked for, spread over the set
+SIDE = 16  # pixels of the squares to which pictures are shrunk to be compared: what is alike, not what is equal
 
 
 def sheet(pipeline: Pipeline, stock: Stock) -> tuple[np.ndarray, Image.Image]:
@@ -50,3 +58,42 @@ def _pictures(held_out: PairStore, side: str) -> list[np.ndarray]:
     store, rows = (held_out.a, held_out.rows_a) if side == "a" else (held_out.b, held_out.rows_b)
     rows = rows if held_out.paired else np.arange(store.count)
     return [store.pixels[row].transpose(1, 2, 0) for row in rows[:ROWS]]
+
+
+class Nearest:
+    """Finds the training picture that looks most like each of some samples, so that memorising is seen.
+
+    Pictures are compared by the pixels that are left when they are shrunk to 16 x 16; `limner evaluate` compares them
+    by features. Of large sets 10,000 pictures are searched.
+    """
+
+    def __init__(self, store: Store, rows: np.ndarray | None) -> None:
+        """`rows` are those of the store that are learned from; None: all."""
+        rows = np.arange(store.count) if rows is None else rows
+        self.store = store
+        self.rows = rows[:: -(-len(rows) // SEARCHED)]
+
+    def sheet(self, made: np.ndarray) -> Image.Image:
+        """Lay the first samples of `made`, uint8 (N, H, W, C), out, each with its nearest picture to its right."""
+        made = made[:NEAR]
+        distances = np.square(_shrunk(made)[:, None] - self._known[None]).sum(2)
+        nearest = [self._picture(row) for row in self.rows[distances.argmin(1)]]
+        pairs = [picture for pair in zip(made, nearest, strict=True) for picture in pair]
+        return grid(np.stack(pairs), 8, titles=("made", "learned") * 4)
+
+    @functools.cached_property
+    def _known(self) -> np.ndarray:
+        return np.concatenate([_shrunk(part) for part in self._parts()])
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        for first in range(0, len(self.rows), 500):
+            yield np.stack([self._picture(row) for row in self.rows[first : first + 500]])
+
+    def _picture(self, row: int) -> np.ndarray:
+        return picture_sets.middle(self.store.pixels[row].transpose(1, 2, 0), self.store.size)
+
+
+def _shrunk(pictures: np.ndarray) -> np.ndarray:
+    # (N, H, W, C) -> (N, 256 C)
+    tensor = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float()
+    return torch.nn.functional.adaptive_avg_pool2d(tensor, SIDE).flatten(1).numpy()

@@ -141,18 +141,23 @@ def _hooks(
 ) -> tuple[list[Hook], Save]:
     from limner.commands import looks
     from limner.commands.during_training import evaluate_hook, held_out_hook
+    from limner.data.store import Store
     from limner.engine.hooks import Log, Sample, Save, Tick
     from limner.inference import model
     from limner.inference.pictures import save_png
     from limner.inference.pipeline import Pipeline
 
     config, keep, clock, method = command.config, command.keep, training.clock, training.method
+    store = stock.store
+    nearest = looks.Nearest(store, stock.rows) if isinstance(store, Store) else None
 
     def draw(training: Training) -> np.ndarray:
         nets = {name: training.ema.nets[name] for name in method.portable}
         pipeline = Pipeline(method, nets, stock.store.spec, training.machine.device)
         made, sheet = looks.sheet(pipeline, stock)
         save_png(sheet, run.sample_sheet(clock.images))
+        if nearest is not None:
+            save_png(nearest.sheet(made), run.nearest_file)
         return made.transpose(0, 3, 1, 2)
 
     def export(training: Training) -> None:

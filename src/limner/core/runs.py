@@ -53,6 +53,11 @@ class Run:
         return self.folder / "samples"
 
     @property
+    def nearest_file(self) -> Path:
+        """The last samples, each beside the training picture that looks most like it (generation only)."""
+        return self.folder / "nearest.png"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import os
@@ -41,7 +42,10 @@ class Ranks:
 
 @contextlib.contextmanager
 def ranks(device: str | None = None) -> Iterator[Ranks]:
-    """Join the processes that torchrun started, and leave them at the end; alone when it did not start us."""
+    """Join the processes that torchrun started; alone when it did not start us.
+
+    They stay joined until this one ends: gloo, asked to join them a second time, waits for ever.
+    """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield Ranks()
         return
@@ -57,10 +61,14 @@ def ranks(device: str | None = None) -> Iterator[Ranks]:
     on_gpu = device in (None, "auto", "cuda") and torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(here.local_rank)
-    dist.init_process_group("nccl" if on_gpu else "gloo")
-    try:
-        yield here
-    finally:
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if on_gpu else "gloo")
+        atexit.register(_leave)
+    yield here
+
+
+def _leave() -> None:
+    if dist.is_initialized():
         dist.destroy_process_group()
 
 

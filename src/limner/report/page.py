@@ -47,7 +47,8 @@ def write_report(run: Run) -> Path:
     strip = _strip(sheets)
     progress = story.progress(content, lines, newest)
     measured = story.evaluations(lines) + [line for line in lines if line.get("kind") == "health"]
-    room = PICTURES - sum(len(embedded["uri"]) for embedded in [sheet, *strip] if embedded)
+    nearest = _nearest(run.nearest_file)
+    room = PICTURES - sum(len(embedded["uri"]) for embedded in [sheet, nearest, *strip] if embedded)
     values = {
         "name": name,
         "preset": config.get("preset", "?"),
@@ -58,6 +59,7 @@ def write_report(run: Run) -> Path:
         "sheet": sheet,
         "timelapse": _timelapse(run.folder, last_picture, room),
         "strip": strip,
+        "nearest": nearest,
         "plots": _plots([line for line in lines if line.get("kind") != "evaluation"]),
         "quality": story.leading(lines),
         "kept": run.best_file.name if run.best_file.is_file() else "",
@@ -92,6 +94,11 @@ def _strip(sheets: list[Path]) -> list[dict[str, Any]]:
     chosen = [sheets[round(i * (len(sheets) - 1) / (count - 1))] for i in range(count)]
     figures = [(open_sheet(sheet), caption(sheet)) for sheet in chosen]
     return [figure(picture, SMALL, words) for picture, words in figures if picture is not None]
+
+
+def _nearest(file: Path) -> dict[str, Any] | None:
+    picture = open_sheet(file) if file.is_file() else None
+    return figure(picture, LARGE, "") if picture is not None else None
 
 
 def _timelapse(folder: Path, last: Image.Image | None, room: int) -> dict[str, Any] | None:

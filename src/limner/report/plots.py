@@ -34,6 +34,10 @@ GROUPS = {
     "loss of D": "Losses of the discriminators",
     "loss of G": "Losses of the generators",
     "accuracy": "Accuracies",
+    "penalty": "Gradient penalties",
+    "opinion": "What the discriminator holds of pictures",
+    "overfitting": "Overfitting",
+    "augment": "Augmentation",
     "lr": "Learning rates",
     "speed": "Speed",
 }
@@ -41,7 +45,16 @@ SUBTITLES = {
     "accuracy": "share of pictures on the right side",
     "speed": "images per second",
 }
-NAMES = {"D": "discriminator", "G": "generator", "real": "real pictures", "fake": "fake pictures"}
+NAMES = {
+    "D": "discriminator",
+    "G": "generator",
+    "real": "real pictures",
+    "fake": "fake pictures",
+    "class-real": "class of real pictures",
+    "class-fake": "class of fake pictures",
+    "gap": "lead on the pictures learned from",
+    "p": "chance of each change",
+}
 NOT_PLOTTED = {"kind", "images", "seconds"}
 STEADY = {"lr"}  # not noisy: drawn as they are
 
