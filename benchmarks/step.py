@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from limner.engine.machine import resolve
 from limner.engine.training import Training
 
 
-def training(preset: str, spec: Spec, batch: int) -> Training:
+def training(preset: str, spec: Spec, batch: int, **settings: Any) -> Training:
     """A run of a preset in memory, without files."""
     config = dataclasses.replace(presets.get(preset), batch=batch)
+    config = dataclasses.replace(config, settings=dataclasses.replace(config.settings, **settings))
     machine = resolve(config.engine, Ranks(), batch)
     machine.prepare()
     method = methods.build(config.method, config.settings, spec)
@@ -38,7 +40,7 @@ def main() -> None:
         ("64 px, batch 64, 3 channels", "dcgan", Spec(3, 64, 64), 64, peer.example_nets(), 25),
         ("28 px, batch 128, 1 channel", "dcgan-digits", Spec(1, 28, 28), 128, peer.digit_nets(), 61),
     ):
-        ours = training(preset, spec, batch)
+        ours = training(preset, spec, batch, latent=100, gamma=0.0)
         plain = peer.plain_step(*nets)
         pixels = torch.randint(0, 256, (batch, spec.channels, spec.height, spec.width), dtype=torch.uint8)
         floats = pixels.float() / 127.5 - 1

@@ -15,7 +15,7 @@ from tyro.conf import Positional
 
 import limner
 from limner import api, inference, presets
-from limner.cli import COMMANDS
+from limner.cli import COMMANDS, PREPARE
 from limner.commands.train import Train
 from limner.core.config import KeepConfig, Size, TrainConfig
 
@@ -61,10 +61,16 @@ def _lines() -> Iterator[str]:
     yield from _table(
         ("Command", "What it does"), [(f"[`{name}`](#{name})", what) for name, (_, what) in COMMANDS.items()]
     )
-    for name, (place, _) in COMMANDS.items():
+    inner = {f"prepare {name}": place for name, (place, _) in PREPARE.items()}
+    for name, place in {**{name: place for name, (place, _) in COMMANDS.items()}, **inner}.items():
+        if name == "prepare":
+            yield "\n### prepare { #prepare }\n"
+            rows = [(f"[`prepare {kind}`](#prepare-{kind})", what) for kind, (_, what) in PREPARE.items()]
+            yield from _table(("Command", "What it does"), rows)
+            continue
         module, flags, _ = place.split(":")
         cls = getattr(importlib.import_module(module), flags)
-        yield f"\n### {name} {{ #{name} }}\n"
+        yield f"\n### {name} {{ #{name.replace(' ', '-')} }}\n"
         yield f"{inspect.getdoc(cls)}\n"
         if name != "train":
             yield from _flags(cls)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import tiny
-from limner.cli import COMMANDS, main
+from limner.cli import COMMANDS, PREPARE, main
 from limner.commands.train import train
 from limner.core import files
 from limner.core.runs import Run
@@ -35,7 +35,8 @@ def test_flags_are_those_of_the_snapshot(capsys: pytest.CaptureFixture[str], mon
     """
     monkeypatch.setenv("COLUMNS", "120")
     lines = []
-    for words in [["train", "dcgan"], *([name] for name in COMMANDS if name != "train")]:
+    commands = [[name] for name in COMMANDS if name not in ("train", "prepare")]
+    for words in [["train", "dcgan"], *commands, *(["prepare", kind] for kind in PREPARE)]:
         lines += [f"limner {' '.join(words)}", *(f"  {flag}" for flag in flags_of(words, capsys))]
     if os.environ.get("LIMNER_GOLDEN") == "write":
         SNAPSHOT.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -55,6 +56,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert all(f"  {name} " in text for name in COMMANDS)
     assert main([]) == 2
+    assert main(["prepare", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {kind} " in text for kind in PREPARE)
+    assert main(["prepare"]) == 2
 
 
 def test_unknown_names_get_the_nearest(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -148,7 +153,7 @@ def test_a_folder_that_is_no_run_is_left_alone(
 def test_two_processes_do_not_train_one_run(run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with files.alone(run):
         words = tiny.flags(tiny.command("dcgan", pictures, run))
-        assert "another process is training in" in refused(words, capsys)
+        assert "another process is at work in" in refused(words, capsys)
 
 
 def test_places_that_cannot_be_written(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,18 +17,19 @@ ROOT = Path(limner.__file__).parent
 LAYERS = [
     {"cli", "__main__", "__init__", "api", "flags", "studio"},
     {"commands"},
-    {"engine", "methods", "data", "metrics", "inference", "report", "export", "faces"},
+    {"engine", "methods", "data", "metrics", "inference", "report", "export", "faces", "prepare"},
     {"nets", "losses", "presets"},
     {"core"},
 ]
 SIDEWAYS = {
     ("inference", "methods"),
+    ("prepare", "data"),
     ("export", "inference"),
     ("cli", "flags"),
     ("__init__", "api"),
     ("__main__", "cli"),
 }
-OPTIONAL = ("studio", "export", "report", "faces")
+OPTIONAL = ("studio", "export", "report", "faces", "prepare")
 
 
 def room(path: Path) -> str:

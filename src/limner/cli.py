@@ -17,10 +17,24 @@ COMMANDS = {
     "generate": ("limner.commands.generate:Generate:generate", "make new pictures with a trained model"),
     "translate": ("limner.commands.translate:Translate:translate", "turn pictures and videos into others"),
     "evaluate": ("limner.commands.evaluate:Evaluate:evaluate", "say how good a model is, in numbers one can trust"),
+    "inspect": ("limner.commands.inspect:Inspect:inspect", "what a set of pictures holds, and what is wrong with it"),
+    "prepare": ("", "make a training set of what you have; see limner prepare"),
+    "fetch": ("limner.commands.fetch:Fetch:fetch", "get a public set of pictures, or the weights of a metric"),
     "report": ("limner.commands.report:Report:report", "make the page of a run anew"),
     "compare": ("limner.commands.compare:Compare:compare", "put runs side by side in a table and on a page"),
+    "studio": ("limner.studio.command:Studio:studio", "a page in the browser for all of this"),
     "presets": ("limner.commands.presets:Presets:list_presets", "list the recipes"),
     "show": ("limner.commands.show:Show:show", "print every setting of a recipe"),
+}
+
+PREPARE = {
+    "faces": ("limner.commands.prepare.faces:Faces:faces", "find faces, align them, cut them out"),
+    "edges": ("limner.commands.prepare.tasks:Edges:edges", "pairs of outlines and your photographs"),
+    "sketch": ("limner.commands.prepare.tasks:Sketch:sketch", "pairs of pencil sketches and your photographs"),
+    "grey": ("limner.commands.prepare.tasks:Grey:grey", "pairs of grey pictures and your photographs"),
+    "lowres": ("limner.commands.prepare.tasks:Lowres:lowres", "pairs of coarse pictures and your photographs"),
+    "masks": ("limner.commands.prepare.tasks:Masks:masks", "pairs of pictures with holes and your photographs"),
+    "pack": ("limner.commands.prepare.pack:Pack:pack", "one file, or a few, that hold a set at load size"),
 }
 
 USAGE = """usage: limner COMMAND ...
@@ -30,6 +44,15 @@ Trains generative adversarial networks on your own pictures.
 {commands}
 
 limner COMMAND --help says more; limner train PRESET --help lists the settings of a preset.
+"""
+
+PREPARE_USAGE = """usage: limner prepare KIND IN OUT ...
+
+Makes a training set of what you have; nothing of yours is changed.
+
+{commands}
+
+limner prepare KIND --help says more.
 """
 
 
@@ -51,8 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        rows = (f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items())
-        sys.stdout.write(USAGE.format(commands="\n".join(rows)))
+        sys.stdout.write(USAGE.format(commands=_listed(COMMANDS)))
         return 0 if arguments else 2
     if arguments[0] == "--version":
         sys.stdout.write(f"limner {VERSION}\n")
@@ -60,11 +82,23 @@ def _main(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    module, flags, function = COMMANDS[name][0].split(":")
+    place = COMMANDS[name][0]
+    if name == "prepare":
+        if not rest or rest[0] in ("-h", "--help"):
+            sys.stdout.write(PREPARE_USAGE.format(commands=_listed(PREPARE)))
+            return 0 if rest else 2
+        if rest[0] not in PREPARE:
+            raise unknown("kind", rest[0], PREPARE)
+        name, place, rest = f"prepare {rest[0]}", PREPARE[rest[0]][0], rest[1:]
+    module, flags, function = place.split(":")
     loaded = importlib.import_module(module)
     command = _parse_train(rest) if name == "train" else _parse(getattr(loaded, flags), name, rest)
     getattr(loaded, function)(command)
     return 0
+
+
+def _listed(commands: dict[str, tuple[str, str]]) -> str:
+    return "\n".join(f"  {name:<10}{what}" for name, (_, what) in commands.items())
 
 
 def _parse_train(arguments: list[str]) -> Any:

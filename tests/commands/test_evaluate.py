@@ -143,7 +143,7 @@ def test_weights_that_are_not_here_are_asked_for(
 ) -> None:
     monkeypatch.delenv("LIMNER_DATA", raising=False)
     error = refused(capsys, run, "--features", "inception")
-    assert "--download" in error and str(cache) in error
+    assert "limner fetch inception" in error and str(cache) in error
     assert not list(cache.rglob("*")) or not list(cache.rglob("*.pth"))
 
 

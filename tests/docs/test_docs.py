@@ -9,8 +9,8 @@ import inspect
 import re
 import shlex
 import sys
+import tarfile
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -117,7 +117,10 @@ def parse(words: list[str]) -> Any:
     if words[0].startswith("-"):
         assert words[0] in ("--help", "--version")
         return None
-    module, flags, _ = cli.COMMANDS[words[0]][0].split(":")
+    place = cli.COMMANDS[words[0]][0]
+    if words[0] == "prepare":
+        place, words = cli.PREPARE[words[1]][0], words[1:]
+    module, flags, _ = place.split(":")
     if words[0] == "train":
         return cli._parse_train(words[1:])
     return cli._parse(getattr(importlib.import_module(module), flags), words[0], words[1:])
@@ -180,15 +183,16 @@ def test_a_method_as_the_page_writes_it_trains_resumes_and_generates(tmp_path: P
     assert made.array.shape == (3, 12, 12, 1)
 
 
-@pytest.mark.parametrize("name", ["faces.npz", "holiday.zip"])
+@pytest.mark.parametrize("name", ["faces.npz", "holiday.tar"])
 def test_sources_as_the_page_writes_them_train(tmp_path: Path, name: str, plugins: None) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 12, 3), dtype=np.uint8)
     np.savez(tmp_path / "faces.npz", images=pixels, labels=np.arange(9) % 3)
-    with zipfile.ZipFile(tmp_path / "holiday.zip", "w") as archive:
-        for index, array in enumerate(pixels):
-            with archive.open(f"days/{index}.png", "w") as file:
-                Image.fromarray(array).save(file, "PNG")
-        archive.writestr("days/broken.png", b"no picture")
+    (tmp_path / "days").mkdir()
+    for index, array in enumerate(pixels):
+        Image.fromarray(array).save(tmp_path / "days" / f"{index}.png")
+    (tmp_path / "days" / "broken.png").write_bytes(b"no picture")
+    with tarfile.open(tmp_path / "holiday.tar", "w") as archive:
+        archive.add(tmp_path / "days", "days")
     words = next(words for _, words in COMMANDS if any(word.endswith(name) for word in words))
     data = next(word for word in words if word.endswith(name)).replace(name, str(tmp_path / name))
     found = train(words, tmp_path / "run", "--data", data, "--filters", "4").read_config()["resolved"]["data"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ def count(method: Method, net: str) -> int:
 
 def test_digits_of_the_report() -> None:
     """Dense 7*7*256, 4x4 layers of stride 1, 2 and 2; D the same backwards: 49 * 256 features at the end."""
-    method = build("dcgan", presets.get("hr-dcgan-digits").settings, Spec(1, 28, 28))
+    settings = dataclasses.replace(presets.get("hr-dcgan-digits").settings, latent=100)
+    method = build("dcgan", settings, Spec(1, 28, 28))
     assert count(method, "G") == (
         100 * 7 * 7 * 256 + 2 * 256 + 16 * 256 * 128 + 2 * 128 + 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
     )

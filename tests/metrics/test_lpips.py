@@ -36,7 +36,7 @@ def lookups(tensors: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytes
         asked.append((*words, *named.values()))
         return path
 
-    monkeypatch.setattr("limner.metrics.weights.find", find)
+    monkeypatch.setattr("limner.core.weights.find", find)
     return asked
 
 
@@ -108,7 +108,7 @@ def test_absent_weights_show_early(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(*_: object) -> Path:
         raise UserError("the weights are nowhere")
 
-    monkeypatch.setattr("limner.metrics.weights.find", find)
+    monkeypatch.setattr("limner.core.weights.find", find)
     metric = Lpips()
     with pytest.raises(UserError, match="nowhere"):
         metric.prepare()

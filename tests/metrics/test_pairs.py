@@ -36,7 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     safetensors.torch.save_file(tensors, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("limner.metrics.weights.find", lambda *_, **__: path)
+        patch.setattr("limner.core.weights.find", lambda *_, **__: path)
         yield
 
 

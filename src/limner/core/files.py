@@ -74,7 +74,7 @@ def alone(folder: Path) -> Iterator[None]:
         with filelock.FileLock(folder / LOCK, timeout=0):
             yield
     except filelock.Timeout as error:
-        raise UserError(f"another process is training in {folder}: let it finish, or stop it first") from error
+        raise UserError(f"another process is at work in {folder}: let it finish, or stop it first") from error
     except OSError as error:
         raise _refused(folder, error) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from limner.core.config import Size
 from limner.core.errors import UserError
@@ -44,16 +44,19 @@ def from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[-1] == 1 else array))
 
 
-def decode(source: Path | bytes, at_least: Size | None = None) -> Image.Image:
+def decode(
+    source: Path | bytes, at_least: Size | None = None, name: str | None = None, most: int = MAX_PIXELS
+) -> Image.Image:
     """Read a picture whole, turned upright by its EXIF orientation, in mode L, RGB or RGBA.
 
     `at_least` lets a JPEG be decoded at a reduced scale that is still that large. 16-bit grey is scaled to 8 bits.
-    Errors: UserError for what is no picture, is truncated, or has more than MAX_PIXELS pixels.
+    `name` is what errors call it, the path unless stated.
+    Errors: UserError for what is no picture, is truncated, or has more than `most` pixels.
     """
-    name = str(source) if isinstance(source, Path) else "the uploaded picture"
+    name = name or (str(source) if isinstance(source, Path) else "the uploaded picture")
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
+            if picture.width * picture.height > most:
                 raise UserError(f"{name}: {picture.width} x {picture.height} pixels are more than limner opens")
             if at_least is not None and picture.format == "JPEG":
                 longest = max(at_least.width, at_least.height)  # EXIF may swap the sides
@@ -65,22 +68,23 @@ def decode(source: Path | bytes, at_least: Size | None = None) -> Image.Image:
     except FileNotFoundError as error:
         raise UserError(f"{name}: there is no such file") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise UserError(f"{name}: not a readable picture ({error})") from error
+        raise _unreadable(name, error) from error
 
 
-def probe(path: Path) -> tuple[Size, int]:
+def probe(source: Path | bytes, name: str | None = None) -> tuple[Size, int]:
     """Read a picture's header alone: the size and the number of channels that `decode` will give.
 
     Errors: UserError for what is no picture; a truncated one goes unnoticed until it is decoded.
     """
+    name = name or (str(source) if isinstance(source, Path) else "the uploaded picture")
     try:
-        with Image.open(path) as picture:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as picture:
             # a PNG without the "exif" entry would be decoded whole by getexif, and a TIFF has been turned already
             turned = "exif" in picture.info and picture.getexif().get(0x0112) in (5, 6, 7, 8)
             width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
             return Size(height, width), {mode: channels for channels, mode in MODES.items()}[_target_mode(picture)]
     except Exception as error:
-        raise UserError(f"{path}: not a readable picture ({error})") from error
+        raise _unreadable(name, error) from error
 
 
 def channels_of(picture: Image.Image) -> int:
@@ -110,6 +114,12 @@ def as_array(picture: Image.Image) -> np.ndarray:
     """Turn a decoded picture into a uint8 array (H, W, C)."""
     array = np.asarray(picture)
     return array[..., None] if array.ndim == 2 else array
+
+
+def _unreadable(name: str, error: Exception) -> UserError:
+    # Pillow's own words would name an address in memory, another one at every run
+    foreign = isinstance(error, UnidentifiedImageError)
+    return UserError(f"{name}: not a readable picture ({'in no known format' if foreign else error})")
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from limner.core.errors import UserError, nearest
@@ -13,8 +14,14 @@ SOURCES = Registry(
     {
         "folder": "limner.data.folder:Folder",
         "idx": "limner.data.idx:Idx",
+        "cifar": "limner.data.cifar:Cifar",
         "csv": "limner.data.csv_digits:CsvDigits",
         "digits": "limner.data.digits:Digits",
+        "hdf5": "limner.data.hdf5:Hdf5",
+        "npy": "limner.data.npy:Npy",
+        "zip": "limner.data.zip_file:Zip",
+        "parquet": "limner.data.parquet:Parquet",
+        "hub": "limner.data.hub:Hub",
     },
     group="limner.sources",
 )
@@ -28,25 +35,49 @@ def open(data: str) -> Source:
     """
     if data in SOURCES and SOURCES.load(data).builtin:
         return SOURCES.load(data)()
-    kind, colon, rest = data.partition(":")
-    if colon and len(kind) > 1 and kind in SOURCES:  # one letter is a Windows drive
-        path, source = Path(rest).expanduser(), SOURCES.load(kind)
-        if source.builtin:
-            raise UserError(f"data {data!r}: {kind!r} is a built-in set and takes no path; write {kind!r} alone.")
-        if not rest or not path.exists():
-            raise _missing(rest, path)
-        return source(path)
-    path = Path(data).expanduser()
-    if not data or not path.exists():
-        raise _missing(data, path)
-    for name in sorted(SOURCES.names(), key=lambda name: name == "folder"):  # a folder may hold another format
-        if SOURCES.load(name).recognises(path):
-            return SOURCES.load(name)(path)
+    kind, rest = stated_kind(data)
+    if kind and SOURCES.load(kind).remote:
+        return SOURCES.load(kind)(rest)
+    path = located(rest)
+    if not rest or not path.exists():
+        raise _missing(rest, path)
+    kind = kind or recognised(path)
+    if kind is not None:
+        return SOURCES.load(kind)(path)
     raise UserError(
-        f"data {data!r} is a file in no format that limner reads. Expected a folder of pictures, an MNIST idx file "
-        "(such as train-images-idx3-ubyte.gz) or a .csv of digits; unpack an archive first, and put single pictures "
-        "into a folder."
+        f"data {data!r} is a file in no format that limner reads. Expected a folder of pictures, a .zip of them, an "
+        "HDF5, .npy or .parquet file, an MNIST idx file (such as train-images-idx3-ubyte.gz) or a .csv of digits; "
+        "unpack other archives first, and put single pictures into a folder."
     )
+
+
+def stated_kind(data: str) -> tuple[str, str]:
+    """Split "idx:PATH" into the format and the rest; without a stated format the first is empty.
+
+    Errors: UserError for a built-in set, which takes no path.
+    """
+    kind, colon, rest = data.partition(":")
+    if not colon or len(kind) < 2 or kind not in SOURCES:  # one letter is a Windows drive
+        return "", data
+    if SOURCES.load(kind).builtin:
+        raise UserError(f"data {data!r}: {kind!r} is a built-in set and takes no path; write {kind!r} alone.")
+    return kind, rest
+
+
+def located(path: str) -> Path:
+    """Where a set lies that was called by its path or by its name in the catalog; UserError when it is not here yet."""
+    from limner.data import catalog
+
+    return Path(catalog.locate(path)).expanduser()
+
+
+def recognised(path: Path) -> str | None:
+    """The name of the format that a file or folder looks like; None for none that limner reads."""
+    for name in sorted(SOURCES.names(), key=lambda name: name == "folder"):  # a folder may hold another format
+        with contextlib.suppress(OSError):  # it may not be looked into, which opening it will say
+            if SOURCES.load(name).recognises(path):
+                return name
+    return None
 
 
 def _missing(data: str, path: Path) -> UserError:
@@ -55,8 +86,11 @@ def _missing(data: str, path: Path) -> UserError:
     beside = {}
     if path.parent.is_dir():
         beside = {child.name: str(child) for child in path.parent.iterdir() if not child.name.startswith(".")}
+    from limner.data import catalog
+
     known = {name: name for name in SOURCES.names() if SOURCES.load(name).builtin}
-    choices = (known if path.name == data else {}) | beside
+    choices = (dict.fromkeys(catalog.sets()) | known if path.name == data else {}) | beside
+    choices = {name: path or name for name, path in choices.items()}
     guess = nearest(path.name, choices)
     hint = f"did you mean {choices[guess]!r}?" if guess else f"Built in: {', '.join(known)}."
     return UserError(f"data {data!r}: there is no such file or folder. " + hint[0].upper() + hint[1:])

@@ -47,7 +47,8 @@ class Cache:
         """
         self.index_file.unlink(missing_ok=True)  # first, so that an index never speaks of other pictures
         files.remove_leftovers(self.folder)
-        self._check_space(math.prod(shape))
+        instead = "another --out, or a smaller --size"
+        check_space(self.folder, math.prod(shape), "the decoded pictures", instead)
         with files.atomic(self.pixels_file) as temporary, temporary.open("wb") as file:
             _write_header(file, shape)
             count = 0
@@ -61,14 +62,19 @@ class Cache:
         files.write_text(self.index_file, json.dumps(content) + "\n")
         return np.load(self.pixels_file, mmap_mode="r")
 
-    def _check_space(self, needed: int) -> None:
-        folder = next(parent for parent in (self.folder, *self.folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(folder).free
-        if free < needed:
-            raise UserError(
-                f"the decoded pictures need {needed / 1e9:,.2f} GB in {self.folder}, but only {free / 1e9:,.2f} GB are "
-                "free there. Free some space, choose another --out, or a smaller --size."
-            )
+
+def check_space(folder: Path, needed: int, what: str, instead: str) -> None:
+    """Raise UserError when the disk of `folder`, which need not exist yet, has less room than `needed` bytes.
+
+    `what` needs the room, and `instead` is what a person may change.
+    """
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise UserError(
+            f"{what} need {needed / 1e9:,.2f} GB in {folder}, but only {free / 1e9:,.2f} GB are free there. Free some "
+            f"space, choose {instead}."
+        )
 
 
 def _write_header(file: Any, shape: tuple[int, ...]) -> None:

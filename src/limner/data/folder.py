@@ -14,6 +14,7 @@ from PIL import Image
 from limner.core import images
 from limner.core.config import Size
 from limner.core.errors import UserError, listing
+from limner.data import labels_csv
 from limner.data.source import Source
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
@@ -26,7 +27,9 @@ class Folder(Source):
     Sub-folders become classes when all pictures lie in two or more of them, one class per first-level sub-folder.
     Sub-folders that are splits are no classes: of a "train" beside another split ("val", "test" and the like), or all
     alone, only the pictures in "train" are taken; splits without a "train" are read together, without classes.
-    Errors: UserError for a folder that holds no pictures or may not be listed.
+    A labels.csv in the folder, or beside it, gives every picture its class instead (`labels_csv`).
+    Errors: UserError for a folder that holds no pictures or may not be listed, and for a labels.csv that leaves
+    pictures out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,17 +41,20 @@ class Folder(Source):
         if not found:
             raise _empty(path, others)
         names = [name for name, _, _ in found]
-        train = _train_folder(names)
+        train = train_folder(names)
         if train is not None:
             self.root = path / train
             found = [(name[len(train) + 1 :], *rest) for name, *rest in found if name.startswith(f"{train}/")]
             names = [name for name, _, _ in found]
         self.names = names
-        self.labels, self.classes = _classes(names)
+        table = labels_csv.find(path, self.root, names)
+        self.labels, self.classes = table or classes_of(names)
         listed, times = hashlib.sha256(), hashlib.sha256()
         for name, size, modified in found:
             listed.update(os.fsencode(f"{name}\0{size}\n"))
             times.update(f"{modified}\n".encode())
+        if table is not None:
+            listed.update(repr([table[1], table[0].tolist()]).encode())
         self.fingerprint, self.stamp = listed.hexdigest(), times.hexdigest()
 
     @classmethod
@@ -77,6 +83,18 @@ class Folder(Source):
 
     def _named(self, error: UserError, path: Path, index: int) -> UserError:
         return UserError(str(error).replace(str(path), self.names[index]))
+
+
+def holds_instead(folder: Path, suffix: str) -> bool:
+    """Whether a folder holds files of this ending, and no picture beside them; the first picture ends the look."""
+    found = False
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+            if ending in SUFFIXES and not entry.name.startswith("."):
+                return False
+            found = found or (ending == suffix and not entry.name.startswith("."))
+    return found
 
 
 def _walk(folder: str, prefix: str, others: collections.Counter[str]) -> Iterator[tuple[str, int, int]]:
@@ -110,14 +128,16 @@ def _empty(path: Path, others: collections.Counter[str]) -> UserError:
     return UserError(f"the folder {path} holds no pictures, but {others.total():,} other files ({kinds}): {expected}.")
 
 
-def _train_folder(names: list[str]) -> str | None:
+def train_folder(names: list[str]) -> str | None:
+    """Of names with slashes, the first folder that is a train split beside others, or all alone; else None."""
     parts = {PurePosixPath(name).parts[0] if "/" in name else "" for name in names}
     splits = {part for part in parts if part.lower() in SPLITS}
     train = next((part for part in sorted(parts) if part.lower() in ("train", "training")), None)
     return train if len(splits) >= 2 or len(parts) == 1 else None  # "train" beside "car" and "bus" is a vehicle
 
 
-def _classes(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def classes_of(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels, int64 (N,), and classes that the first folders of names with slashes make; None and () for none."""
     firsts = [name.partition("/")[0] if "/" in name else "" for name in names]
     classes = sorted(set(firsts))
     splits = sum(part.lower() in SPLITS for part in classes)

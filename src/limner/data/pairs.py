@@ -45,21 +45,51 @@ class Pairs:
     layout: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Both kinds as they lie there: `test` is the held-out part that a set brings itself."""
+
+    train: Part
+    test: Part | None
+    layout: str
+
+
 def open_pairs(data: str, paired: bool) -> Pairs:
     """Open a set of two kinds of pictures, paired by name or (with `paired` off) as two independent sets.
 
-    Errors: UserError for a folder in no known or in an ambiguous layout, for names without a partner, for an empty
-    side.
+    Of a set without a held-out part, a fifth is held out by a draw.
+    Errors: UserError for a set in no known or in an ambiguous layout, for names without a partner, for an empty side.
     """
-    kind, colon, rest = data.partition(":")
-    if colon and kind in sources.SOURCES and len(kind) > 1:
-        path = Path(rest).expanduser()
-    else:
-        path = Path(data).expanduser()
-    if path.suffix.lower() in (".h5", ".hdf5"):
-        from limner.data.hdf5 import open_arrays
+    found = find_parts(data, paired)
+    for side, source in (("A", found.train.a), ("B", found.train.b)):
+        if not len(source):
+            raise UserError(f"{found.layout}; but {side} is empty.")
+    if found.test is not None:
+        return Pairs(found.train, found.test, paired, found.layout)
+    train, layout = found.train, f"{found.layout}; {HELD_OUT:.0%} held out by a draw"
+    if paired:
+        learn, hold = _split(len(train.a))
+        return Pairs(_take(train, learn, learn), _take(train, hold, hold), True, layout)
+    (learn_a, hold_a), (learn_b, hold_b) = _split(len(train.a)), _split(len(train.b))
+    return Pairs(_take(train, learn_a, learn_b), _take(train, hold_a, hold_b), False, layout)
 
-        return _from_arrays(*open_arrays(path), str(path))
+
+def find_parts(data: str, paired: bool) -> Found:
+    """Find A and B in a folder, a file or a set of the hub; errors as `open_pairs`."""
+    kind, rest = sources.stated_kind(data)
+    if kind == "hub":
+        from limner.data import hub
+
+        return _columns(*hub.open_columns(rest), data)
+    path = sources.located(rest)
+    if path.exists():
+        kind = kind or sources.recognised(path) or ""
+    if kind == "hdf5":
+        return _arrays(path, paired)
+    if kind == "parquet":
+        from limner.data import parquet
+
+        return _columns(*parquet.open_columns(path), str(path))
     if not path.is_dir():
         sources.open(data)  # says what is wrong with it, when something is
         raise UserError(f"data {data!r} holds one kind of picture; two are needed, as in one of these:{LAYOUTS}")
@@ -78,10 +108,31 @@ def open_pairs(data: str, paired: bool) -> Pairs:
         return _split_folders(path, inner, paired)
     if two_folders:
         return _two_folders(path, inner, paired)
-    return _side_by_side(path, inner, paired)
+    return _side_by_side(path, inner)
 
 
-def _split_folders(path: Path, inner: dict[str, Path], paired: bool) -> Pairs:
+def _arrays(path: Path, paired: bool) -> Found:
+    from limner.data.hdf5 import open_arrays
+
+    train, test = open_arrays(path)
+    for a, b in (train, test) if test and paired else (train,) if paired else ():
+        strangers = [
+            f"{one} and {other}" for one, other in zip(a.names, b.names, strict=False) if _stem(one) != _stem(other)
+        ]
+        if len(a) != len(b) or strangers:
+            why = f"their names differ ({listing(strangers, 3)})" if strangers else "pairs need as many of each"
+            raise UserError(
+                f"{path}: its arrays {a.key} and {b.key} hold {len(a):,} and {len(b):,} pictures, and {why}. For sets "
+                "that do not belong together choose an unpaired method, such as cyclegan."
+            )
+    return _columns(train, test, str(path))
+
+
+def _columns(train: tuple[Source, Source], test: tuple[Source, Source] | None, title: str) -> Found:
+    return Found(Part(*train), Part(*test) if test else None, f"A and B are the two arrays of {title}")
+
+
+def _split_folders(path: Path, inner: dict[str, Path], paired: bool) -> Found:
     parts = {}
     for split, words in (("train", TRAIN), ("test", TEST)):
         sides = [next((inner[f"{word}{side}"] for word in words if f"{word}{side}" in inner), None) for side in "ab"]
@@ -89,28 +140,45 @@ def _split_folders(path: Path, inner: dict[str, Path], paired: bool) -> Pairs:
             missing = "B" if sides[1] is None else "A"
             raise UserError(f"{path} has {(sides[0] or sides[1])} but no {split}{missing} beside it.")  # type: ignore[operator]
         if sides[0] is not None and sides[1] is not None:
-            parts[split] = _part(Folder(sides[0]), Folder(sides[1]), paired)
+            parts[split] = _part(_one(sides[0]), _one(sides[1]), paired)
     if "train" not in parts:
         raise UserError(f"{path} has testA and testB, but no trainA and trainB to learn from.")
     words = f"A is {path.name}/trainA, B is {path.name}/trainB"
-    return _pairs(parts["train"], parts.get("test"), paired, words)
+    return Found(parts["train"], parts.get("test"), words)
 
 
-def _two_folders(path: Path, inner: dict[str, Path], paired: bool) -> Pairs:
+def _two_folders(path: Path, inner: dict[str, Path], paired: bool) -> Found:
     if len({"a", "b"} & inner.keys()) < 2:
         there = inner.get("a") or inner.get("b")
         raise UserError(f"{path} holds a folder {there.name!r}, but not its partner: expected A and B.")  # type: ignore[union-attr]
-    part = _part(Folder(inner["a"]), Folder(inner["b"]), paired)
-    return _pairs(part, None, paired, f"A is {path.name}/{inner['a'].name}, B is {path.name}/{inner['b'].name}")
+    part = _part(_one(inner["a"]), _one(inner["b"]), paired)
+    test = (
+        _part(_one(inner["a"], True), _one(inner["b"], True), paired) if _have_tests(inner["a"], inner["b"]) else None
+    )
+    return Found(part, test, f"A is {path.name}/{inner['a'].name}, B is {path.name}/{inner['b'].name}")
 
 
-def _side_by_side(path: Path, inner: dict[str, Path], paired: bool) -> Pairs:
+def _one(folder: Path, held_out: bool = False) -> Source:
+    if sources.recognised(folder) != "parquet":
+        return Folder(folder)
+    from limner.data.parquet import Parquet
+
+    return Parquet(folder, held_out=held_out)
+
+
+def _have_tests(*folders: Path) -> bool:
+    from limner.data.parquet import has_test
+
+    return all(sources.recognised(folder) == "parquet" and has_test(folder) for folder in folders)
+
+
+def _side_by_side(path: Path, inner: dict[str, Path]) -> Found:
     train = next((inner[word] for word in TRAIN if word in inner), None)
     tests = [inner[word] for word in TEST if word in inner]
     whole = Folder(train or path)
     _check_halves(whole)
     held_out = _halves(Folder(tests[0])) if train is not None and tests else None
-    return _pairs(_halves(whole), held_out, paired, "A is the left half of each picture, B the right half")
+    return Found(_halves(whole), held_out, "A is the left half of each picture, B the right half")
 
 
 def _halves(folder: Folder) -> Part:
@@ -153,7 +221,7 @@ def _part(a: Source, b: Source, paired: bool) -> Part:
 def _stems(source: Source) -> dict[str, int]:
     found: dict[str, int] = {}
     for i in range(len(source)):
-        stem = PurePosixPath(source.name(i)).with_suffix("").as_posix()
+        stem = _stem(source.name(i))
         if stem in found:
             raise UserError(
                 f"{source.name(i)} and {source.name(found[stem])} have the same name for pairing: rename one."
@@ -162,24 +230,9 @@ def _stems(source: Source) -> dict[str, int]:
     return found
 
 
-def _from_arrays(a: Source, b: Source, title: str) -> Pairs:
-    if len(a) != len(b):
-        raise UserError(f"{title}: its two arrays hold {len(a):,} and {len(b):,} pictures; pairs need as many of each.")
-    return _pairs(Part(a, b), None, True, f"A and B are the two arrays of {title}")
-
-
-def _pairs(train: Part, held_out: Part | None, paired: bool, layout: str) -> Pairs:
-    for side, source in (("A", train.a), ("B", train.b)):
-        if not len(source):
-            raise UserError(f"{layout}; but {side} is empty.")
-    if held_out is not None:
-        return Pairs(train, held_out, paired, layout)
-    layout += f"; {HELD_OUT:.0%} held out by a draw"
-    if paired:
-        learn, hold = _split(len(train.a))
-        return Pairs(_take(train, learn, learn), _take(train, hold, hold), True, layout)
-    (learn_a, hold_a), (learn_b, hold_b) = _split(len(train.a)), _split(len(train.b))
-    return Pairs(_take(train, learn_a, learn_b), _take(train, hold_a, hold_b), False, layout)
+def _stem(name: str) -> str:
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.name else name
 
 
 def _split(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import functools
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -20,23 +20,28 @@ from limner.core.config import Size
 from limner.core.errors import UserError
 
 SAMPLE = 64  # how many pictures are looked at to learn a set's natural size
+PIECES, PIECE = 64, 65_536  # of a large file: so many pieces, of so many bytes, tell it from another one
 
 
 class Source(abc.ABC):
     """A set of pictures, opened by `Source(path)`; nothing is decoded before `read`.
 
     `labels` is int64 (N,) and indexes `classes`; both are empty (None and ()) when the set has no classes. `array` is
-    uint8 (N, H, W, C) for sets that are arrays already, else None. `fingerprint` is a SHA-256 that
-    says which pictures they are, also after they were copied elsewhere; `stamp` changes when a file is written anew,
-    and then what was decoded from it is not trusted.
+    uint8 (N, H, W, C) for sets that are arrays in memory already, else None; `shape` is (H, W, C) for those that are
+    uint8 arrays somewhere, of which `block` cuts a piece out quicker than pictures can be read one by one.
+    `fingerprint` is a SHA-256 that says which pictures they are, also after they were copied elsewhere; `stamp`
+    changes when a file is written anew, and then what was decoded from it is not trusted.
     """
 
     builtin: ClassVar[bool] = False
     """whether the set comes with a package and is opened by its name alone, as `Source()`"""
+    remote: ClassVar[bool] = False
+    """whether what follows the colon is no path on this machine: the set is opened as `Source(words)`"""
 
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     array: np.ndarray | None = None
+    shape: tuple[int, int, int] | None = None
     fingerprint: str
     stamp: str = ""
 
@@ -63,6 +68,10 @@ class Source(abc.ABC):
     def name(self, index: int) -> str:
         """What a message calls this picture."""
 
+    def block(self, first: int, last: int) -> np.ndarray:
+        """Pictures `first` up to `last` of a set with a `shape`, uint8 (n, H, W, C); UserError when one is broken."""
+        raise NotImplementedError
+
     @functools.cached_property
     def sizes(self) -> list[Size]:
         """The different sizes among a sample of the pictures, smallest first; empty when none is readable."""
@@ -84,6 +93,7 @@ class ArraySource(Source):
     def __init__(self, path: Path | None = None) -> None:
         self.pictures, values = self.load(path)
         self.array = self.pictures
+        self.shape = self.pictures.shape[1:]
         digest = hashlib.sha256(repr(self.pictures.shape).encode())
         digest.update(np.ascontiguousarray(self.pictures).data)
         if values is not None:
@@ -99,6 +109,9 @@ class ArraySource(Source):
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def block(self, first: int, last: int) -> np.ndarray:
+        return self.pictures[first:last]
+
     def read(self, index: int, at_least: Size | None = None) -> Image.Image:
         return images.from_array(self.pictures[index])
 
@@ -108,6 +121,41 @@ class ArraySource(Source):
 
     def name(self, index: int) -> str:
         return f"picture {index + 1}"
+
+
+class EncodedSource(Source):
+    """A set whose pictures are the bytes of picture files inside something else: a format says how to fetch them."""
+
+    @abc.abstractmethod
+    def content(self, index: int) -> bytes:
+        """The bytes of one picture file; UserError, beginning with the picture's name, when they cannot be had."""
+
+    def read(self, index: int, at_least: Size | None = None) -> Image.Image:
+        return images.decode(self.content(index), at_least, self.name(index))
+
+    def probe(self, index: int) -> tuple[Size, int]:
+        return images.probe(self.content(index), self.name(index))
+
+
+def fingerprint_of(paths: Iterable[Path]) -> tuple[str, str]:
+    """A fingerprint and a stamp of files that hold many pictures each: of large ones, pieces spread over them are read.
+
+    Errors: UserError for one that cannot be read.
+    """
+    digest, times = hashlib.sha256(), hashlib.sha256()
+    for path in paths:
+        try:
+            status = path.stat()
+            digest.update(f"{status.st_size}\n".encode())
+            times.update(f"{status.st_mtime_ns}\n".encode())
+            last = max(0, status.st_size - PIECE)
+            with path.open("rb") as file:
+                for place in np.unique(np.linspace(0, last, PIECES).round().astype(np.int64)).tolist():
+                    file.seek(place)
+                    digest.update(file.read(PIECE))
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return digest.hexdigest(), times.hexdigest()
 
 
 @contextlib.contextmanager

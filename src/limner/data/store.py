@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from limner.core import images
 from limner.core.config import Size
-from limner.core.contract import Spec
 from limner.core.errors import UserError, listing
 from limner.data.cache import Cache
 from limner.data.source import Source
+
+if TYPE_CHECKING:
+    from limner.core.contract import Spec
 
 MINIMUM = 4  # readable pictures below which a set is refused
 IN_MEMORY = 1_000_000_000  # bytes up to which the pictures of an array source stay in memory
 CHUNK = 8  # pictures that a thread decodes at a time: handing out single small ones costs as much as decoding them
 MOST_THREADS = 16
+PIECE = 16_000_000  # bytes that are cut out of an array at a time
 
 Progress = Callable[[int, int], None]
 Skipped = list[tuple[int, str, str]]  # number, name, reason
@@ -57,6 +61,8 @@ class Store:
     @property
     def spec(self) -> Spec:
         """What fixes the shapes of networks."""
+        from limner.core.contract import Spec  # needs PyTorch, which those who only prepare pictures wait for in vain
+
         return Spec(self.channels, self.size.height, self.size.width, self.classes)
 
     @classmethod
@@ -87,14 +93,15 @@ class Store:
             return _store(source, pixels, Size(*index["size"]), index["channels"], index["skipped"])
         progress = progress or _quiet
         progress(0, len(source))
-        size = size or _natural_size(source)
-        channels = channels or _common_channels(source)
+        size = size or natural_size(source)
+        channels = channels or common_channels(source)
         load = Size(round(size.height * crop), round(size.width * crop))
         shape = (len(source), channels, load.height, load.width)
         skipped: Skipped = []
         rows = _decode(source, channels, load, skipped, progress, least)
-        if source.array is not None and math.prod(shape) <= IN_MEMORY:
-            if source.array.shape[1:] == (load.height, load.width, channels):
+        as_it_is = source.shape == (load.height, load.width, channels)
+        if (source.array is not None or as_it_is) and math.prod(shape) <= IN_MEMORY:
+            if source.array is not None and as_it_is:
                 pixels = np.ascontiguousarray(source.array.transpose(0, 3, 1, 2))
             else:
                 pixels = np.empty(shape, dtype=np.uint8)
@@ -128,22 +135,40 @@ def _decode(
     source: Source, channels: int, load: Size, skipped: Skipped, progress: Progress, least: int
 ) -> Iterator[np.ndarray]:
     # yields the readable pictures (C, H, W) in order and lists the others in `skipped`
-    def one(number: int) -> np.ndarray | str:
-        try:
-            picture = images.convert(source.read(number, load), channels)
-            return images.as_array(images.fit(picture, load)).transpose(2, 0, 1)
-        except UserError as error:
-            return str(error).removeprefix(f"{source.name(number)}: ")
-
     total = len(source)
-    for number, result in enumerate(_in_order(one, total)):
+    as_it_is = source.shape == (load.height, load.width, channels)
+    one = functools.partial(load_picture, source, channels=channels, load=load)
+    results = _pieces(source) if as_it_is else in_order(one, total)
+    for number, result in enumerate(results):
         if isinstance(result, str):
             skipped.append((number, source.name(number), result))
         else:
-            yield result
+            yield result.transpose(2, 0, 1)
         progress(number + 1, total)
     if total - len(skipped) < least:
         raise _too_few(total - len(skipped), skipped, least)
+
+
+def load_picture(source: Source, number: int, channels: int, load: Size) -> np.ndarray | str:
+    """Read one picture as training sees it, uint8 (H, W, C) at load size; of a broken one, what is wrong with it."""
+    try:
+        picture = images.convert(source.read(number, load), channels)
+        return images.as_array(images.fit(picture, load))
+    except UserError as error:
+        return str(error).removeprefix(f"{source.name(number)}: ")
+
+
+def _pieces(source: Source) -> Iterator[np.ndarray | str]:
+    # of a set that is an array of just what is wanted: many pictures at a time, and nothing to convert
+    assert source.shape is not None
+    many = max(1, PIECE // math.prod(source.shape))
+    for first in range(0, len(source), many):
+        last = min(len(source), first + many)
+        try:
+            yield from source.block(first, last)
+        except UserError:  # one of them is broken, or all: which?
+            size = Size(*source.shape[:2])
+            yield from (load_picture(source, number, source.shape[2], size) for number in range(first, last))
 
 
 def _too_few(readable: int, skipped: Skipped, least: int) -> UserError:
@@ -154,7 +179,8 @@ def _too_few(readable: int, skipped: Skipped, least: int) -> UserError:
     )
 
 
-def _natural_size(source: Source) -> Size:
+def natural_size(source: Source) -> Size:
+    """The size that all pictures share; UserError, asking for --size, when they differ."""
     if source.natural_size is not None:
         return source.natural_size
     if not source.sizes:  # are all broken, or only those that were looked at?
@@ -168,9 +194,10 @@ def _natural_size(source: Source) -> Size:
     )
 
 
-def _common_channels(source: Source) -> int:
-    if source.array is not None:
-        return source.array.shape[-1]
+def common_channels(source: Source) -> int:
+    """The channels that all pictures have; UserError, asking for --channels, when they differ."""
+    if source.shape is not None:
+        return source.shape[-1]
     found: dict[int, list[int]] = collections.defaultdict(list)
 
     def one(number: int) -> int | None:
@@ -179,7 +206,7 @@ def _common_channels(source: Source) -> int:
         except UserError:
             return None  # it will be skipped when it is decoded
 
-    for number, channels in enumerate(_in_order(one, len(source))):
+    for number, channels in enumerate(in_order(one, len(source))):
         if channels is not None:
             found[channels].append(number)
     if len(found) == 1:
@@ -197,8 +224,8 @@ def _common_channels(source: Source) -> int:
     )
 
 
-def _in_order(function: Callable[[int], T], count: int) -> Iterator[T]:
-    # on all cores, as Pillow lets go of Python's lock; a few results wait, never all
+def in_order(function: Callable[[int], T], count: int) -> Iterator[T]:
+    """Yield function(0), function(1) ... from all cores, as Pillow lets go of Python's lock; few results wait."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     waiting: collections.deque[Future[list[T]]] = collections.deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -14,6 +14,7 @@ from limner.core.errors import UserError
 from limner.data.source import Source
 
 Half = Literal["left", "right"]
+SPARSE = 4  # a piece of the source that holds more than so many times what is wanted is not read at one go
 
 
 class View(Source):
@@ -27,6 +28,15 @@ class View(Source):
         self.fingerprint, self.stamp = digest.hexdigest(), source.stamp
         if source.labels is not None:
             self.labels, self.classes = source.labels[self.indices], source.classes
+        if half is None:
+            self.shape = source.shape
+
+    def block(self, first: int, last: int) -> np.ndarray:
+        indices = self.indices[first:last]
+        low, high = int(indices.min()), int(indices.max()) + 1
+        if high - low > SPARSE * len(indices):
+            return np.concatenate([self.source.block(index, index + 1) for index in indices.tolist()])
+        return self.source.block(low, high)[indices - low]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,20 +89,10 @@ def load(path: str | Path, device: str = "cpu") -> Pipeline:
         from limner.inference import onnx  # which imports this module
 
         return onnx.load(file, device)
-    try:
-        with safe_open(file, framework="pt", device="cpu") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{file} cannot be read: it is no safetensors file or it is cut short ({error}). Copy it again, or give "
-            "the run folder it came from."
-        ) from error
-    if FORMAT_KEY not in metadata:
-        raise UserError(f"{file} is a safetensors file, but not a limner model: its metadata does not say so")
-    info, spec = read_description(metadata, file)
-    settings = from_dict(METHODS.load(info.method).Settings, info.settings, "model.settings")
-    method = build(info.method, settings, spec)
+    with _opened(file) as opened:
+        info, spec = _description(opened, file)
+        tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    method = build(info.method, settings_of(info), spec)
     for name in method.portable:
         state = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         try:
@@ -109,6 +100,37 @@ def load(path: str | Path, device: str = "cpu") -> Pipeline:
         except RuntimeError as error:
             raise UserError(f"{file} does not fit its own description: {error}") from error
     return Pipeline(method, {name: method.nets[name] for name in method.portable}, spec, device, info)
+
+
+def settings_of(info: ModelInfo) -> Any:
+    """The settings of a model's method; UserError when that is missing, or is not the one that it was trained with."""
+    return from_dict(METHODS.load(info.method).Settings, info.settings, "model.settings")
+
+
+def peek(path: str | Path) -> tuple[ModelInfo, Spec]:
+    """Read what a .safetensors model says of itself, its weights left alone; UserError as for `load`."""
+    file = find(Path(path))
+    with _opened(file) as opened:
+        return _description(opened, file)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            yield opened
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{file} cannot be read: it is no safetensors file or it is cut short ({error}). Copy it again, or give "
+            "the run folder it came from."
+        ) from error
+
+
+def _description(opened: Any, file: Path) -> tuple[ModelInfo, Spec]:
+    metadata = opened.metadata() or {}
+    if FORMAT_KEY not in metadata:
+        raise UserError(f"{file} is a safetensors file, but not a limner model: its metadata does not say so")
+    return read_description(metadata, file)
 
 
 def find(path: Path) -> Path:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from limner.core.errors import UserError, listing, unknown
+from limner.core.weights import FID_INCEPTION, find
 from limner.metrics.metric import Extractor, Features
 from limner.metrics.resize import PROTOCOLS, for_inception
-from limner.metrics.weights import FID_INCEPTION, find
 from limner.nets.inception import ANSWERS, FEATURES, InceptionV3
 
 BATCH = 16  # pictures in one pass: more only take more memory

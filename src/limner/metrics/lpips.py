@@ -11,8 +11,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from limner.core import weights as published
 from limner.core.images import to_float
-from limner.metrics import weights as published
 from limner.metrics.metric import PairMetric
 from limner.metrics.pairs import to_tensors
 from limner.nets.alexnet import LEAST_SIDE, STAGES, AlexNet

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from limner.core import files
+from limner.core import fetching, files
 from limner.core.errors import UserError, listing
-from limner.metrics import weights
 from limner.metrics.metric import Extractor, Features
 from limner.metrics.pictures import PictureSet
 
@@ -142,7 +141,7 @@ def _kept_file(pictures: PictureSet, extractor: Extractor) -> Any:
     answers = str(len(extractor.answers))  # the same weights may be there with and without a classifier's last layer
     words = (pictures.key, pictures.stamp, extractor.name, extractor.weights, extractor.resize, answers)
     name = hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
-    return weights.cache_folder() / "features" / f"{name}.npz"
+    return fetching.cache_folder() / "features" / f"{name}.npz"
 
 
 def _take_up(file: Any) -> Seen | None:

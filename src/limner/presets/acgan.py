@@ -57,5 +57,5 @@ def acgan_digits() -> TrainConfig:
 
     Source: arXiv 1610.09585, as in a project report on digits.
     """
-    settings = ACGANSettings(widths=(128, 128, 64), d_widths=(128, 64, 32, 16), lr_end=0.1)
+    settings = ACGANSettings(widths=(128, 128, 64), d_widths=(128, 64, 32, 16), lr_g=1e-3, lr_d=5e-4, lr_end=0.1)
     return TrainConfig("acgan-digits", "acgan", settings, size=Size(28, 28), epochs=20.0, batch=32, ema=20_000)

@@ -22,7 +22,14 @@ def hr_dcgan_digits() -> TrainConfig:
     Source: arXiv 1711.06491, as in a project report on digits.
     """
     settings = DCGANSettings(
-        widths=(256, 128, 64), activation="selu", stride_one=True, lr_g=2e-3, lr_d=5e-4, lr_end=0.1
+        latent=6,
+        widths=(256, 128, 64),
+        activation="selu",
+        stride_one=True,
+        gamma=0.1,
+        lr_g=2e-3,
+        lr_d=5e-4,
+        lr_end=0.1,
     )
     return TrainConfig("hr-dcgan-digits", "dcgan", settings, size=Size(28, 28), epochs=50.0, batch=32, ema=20_000)
 

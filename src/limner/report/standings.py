@@ -112,7 +112,7 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     if twice is not None:
         raise UserError(f"{twice} is given twice: a run is compared with others")
     names = _names(places)
-    entries = tuple(_entry(Run(folder), name) for folder, name in zip(folders, names, strict=True))
+    entries = tuple(read_entry(Run(folder), name) for folder, name in zip(folders, names, strict=True))
     trained = _board("While training", names, [_trained(entry) for entry in entries])
     evaluated = _board("By limner evaluate", names, [_evaluated(entry) for entry in entries])
     settings = {
@@ -181,7 +181,8 @@ def _names(places: Sequence[Path]) -> list[str]:
     return next((names for names in tails if len(set(names)) == len(names)), [str(place) for place in places])
 
 
-def _entry(run: Run, name: str) -> Entry:
+def read_entry(run: Run, name: str) -> Entry:
+    """Read one run folder; UserError when it is none."""
     content, lines = run.read_config(), list(run.metrics())
     progress, times = story.progress(content, lines), story.clock(lines)
     speed = times[-1][0] / times[-1][1] if times and times[-1][1] > 0 else None

@@ -5,38 +5,14 @@ Nothing is fetched unless it is asked for, and no file is used whose SHA-256 is 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import http.client
 import os
-import tempfile
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
-
-import platformdirs
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from limner.core import files
-from limner.core.console import say
 from limner.core.errors import UserError, listing
-from limner.core.version import VERSION
-
-CHUNK = 1 << 20
-PATIENCE = 30.0  # seconds without a byte before the net counts as absent
-
-
-@dataclasses.dataclass(frozen=True)
-class PublishedFile:
-    """A file that anyone can have: its name, the SHA-256 and number of its bytes, and where it lies, if anywhere."""
-
-    name: str
-    sha256: str
-    size: int
-    url: str = ""
+from limner.core.fetching import PublishedFile, cache_folder, fetch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +21,7 @@ class Weights:
 
     Where none has one, `make` builds the first file's bytes from `parts`. `by_content` says that whoever reads the
     weights recognises them by what they are, so that a file of an unknown name may be given. `flag` is the option of
-    the command line that gives a file.
+    the command line that gives a file; `name` what `limner fetch` calls them; `terms` is their licence.
     """
 
     title: str
@@ -54,12 +30,8 @@ class Weights:
     make: Callable[[Sequence[Path]], bytes] | None = None
     by_content: bool = False
     flag: str = ""
-
-
-def cache_folder() -> Path:
-    """The folder for what can be had again: LIMNER_CACHE, or the system's place for such things."""
-    named = os.environ.get("LIMNER_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("limner", appauthor=False)
+    name: str = ""
+    terms: str = ""
 
 
 def find(wanted: Weights, given: Path | None = None, download: bool = False) -> Path:
@@ -83,6 +55,20 @@ def find(wanted: Weights, given: Path | None = None, download: bool = False) -> 
     if not download:
         raise _absent(wanted, folders)
     return _download(wanted, folders[-1])
+
+
+def place_of(wanted: Weights) -> Path | None:
+    """Where published weights lie on this machine, unchecked; None when they are nowhere."""
+    places = (folder / file.name for folder in _folders() for file in wanted.files)
+    return next((path for path in places if path.is_file()), None)
+
+
+def describe(wanted: Weights) -> str:
+    """All that one should know before weights are fetched, in lines."""
+    lines = [f"{wanted.name}: weights of {wanted.title}"]
+    fetched = wanted.parts or tuple(file for file in wanted.files if file.url)[:1]
+    lines += [f"  address   {file.url} ({file.volume}; SHA-256 {file.sha256})" for file in fetched]
+    return "\n".join([*lines, f"  terms     {wanted.terms}"])
 
 
 def _folders() -> list[Path]:
@@ -118,12 +104,13 @@ def _absent(wanted: Weights, folders: Sequence[Path]) -> UserError:
     places = " and ".join(str(folder) for folder in folders)
     words = [f"The weights of {wanted.title} are not here: looked in {places} for {_names(wanted)}."]
     public = next((file for file in wanted.files if file.url), None)
+    ours = f"limner fetch {wanted.name}" if wanted.name else "--download"
     if public is not None:
-        words.append(f"Download {public.url} ({_megabytes(public)}) into {folders[-1]}, or let --download do so.")
+        words.append(f"Download {public.url} ({public.volume}) into {folders[-1]}, or let {ours} do so.")
     else:
-        parts = " and ".join(f"{part.url} ({_megabytes(part)})" for part in wanted.parts)
+        parts = " and ".join(f"{part.url} ({part.volume})" for part in wanted.parts)
         words.append(
-            f"There is no public address of {wanted.files[0].name}: --download makes it of {parts}; or put a copy "
+            f"There is no public address of {wanted.files[0].name}: {ours} makes it of {parts}; or put a copy "
             f"into {folders[-1]}."
         )
     if wanted.flag:
@@ -131,73 +118,24 @@ def _absent(wanted: Weights, folders: Sequence[Path]) -> UserError:
     return UserError(" ".join(words))
 
 
-def _megabytes(file: PublishedFile) -> str:
-    return f"{file.size / 1e6:,.0f} MB" if file.size >= 1e6 else f"{file.size / 1e3:,.0f} kB"
-
-
 def _download(wanted: Weights, folder: Path) -> Path:
     public = next((file for file in wanted.files if file.url), None)
     if public is not None:
-        with files.atomic(folder / public.name) as temporary:
-            _fetch(public, temporary)
+        fetch(public, folder / public.name)
         return folder / public.name
     assert wanted.make is not None
     target = folder / wanted.files[0].name
-    with files.atomic(target) as made, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        parts = [Path(scratch, part.name) for part in wanted.parts]
-        for part, path in zip(wanted.parts, parts, strict=True):
-            _fetch(part, path)
-        made.write_bytes(wanted.make(parts))
-        _checked(made, wanted.files[:1])
-    return target
-
-
-def _fetch(file: PublishedFile, target: Path) -> None:
-    """Write what lies at a file's address to `target`; UserError when there is no net or when it is not the file."""
-    say(f"Fetching {file.url} ({_megabytes(file)})")
-    digest = hashlib.sha256()
-    request = urllib.request.Request(file.url, headers={"User-Agent": f"limner/{VERSION}"})
-    with _online(file):
-        answer = urllib.request.urlopen(request, timeout=PATIENCE)
-    with answer, target.open("wb") as out, _bar(file) as advance:
-        for chunk in _chunks(file, answer):
-            digest.update(chunk)
-            out.write(chunk)
-            advance(len(chunk))
-    if digest.hexdigest() != file.sha256:
-        raise UserError(
-            f"{file.url} gave another file than expected: its SHA-256 is {digest.hexdigest()}, expected {file.sha256}. "
-            "Nothing was kept. Try again, or fetch it from elsewhere."
-        )
-
-
-def _chunks(file: PublishedFile, answer: IO[bytes]) -> Iterator[bytes]:
-    while True:
-        with _online(file):
-            chunk = answer.read(CHUNK)
-        if not chunk:
-            return
-        yield chunk
-
-
-@contextlib.contextmanager
-def _online(file: PublishedFile) -> Iterator[None]:
+    parts = [folder / part.name for part in wanted.parts]
+    for part, path in zip(wanted.parts, parts, strict=True):
+        fetch(part, path)
     try:
-        yield
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UserError(
-            f"{file.url} cannot be fetched: {error}. Nothing was kept. Is there a network? Otherwise copy {file.name} "
-            f"({_megabytes(file)}) from a machine that has one into {cache_folder() / 'weights'}."
-        ) from error
-
-
-@contextlib.contextmanager
-def _bar(file: PublishedFile) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
-    columns = (TextColumn(file.name), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(file.name, total=file.size)
-        yield lambda count: progress.update(task, advance=count)
+        with files.atomic(target) as made:
+            made.write_bytes(wanted.make(parts))
+            _checked(made, wanted.files[:1])
+    finally:
+        for path in parts:
+            path.unlink(missing_ok=True)
+    return target
 
 
 def _lpips_of(parts: Sequence[Path]) -> bytes:
@@ -241,6 +179,8 @@ FID_INCEPTION = Weights(
     ),
     by_content=True,
     flag="--weights",
+    name="inception",
+    terms="Apache-2.0 (TensorFlow's Inception-v3 of December 2015)",
 )
 
 LPIPS_ALEX = Weights(
@@ -267,4 +207,24 @@ LPIPS_ALEX = Weights(
         ),
     ),
     make=_lpips_of,
+    name="lpips",
+    terms="BSD-3-Clause (torchvision's AlexNet) and BSD-2-Clause (LPIPS)",
 )
+
+YUNET = Weights(
+    "the face detector YuNet",
+    (
+        PublishedFile(
+            "face_detection_yunet_2026may.onnx",
+            "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
+            229_738,
+            "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/models/"
+            "face_detection_yunet/face_detection_yunet_2026may.onnx",
+        ),
+    ),
+    flag="--weights",
+    name="yunet",
+    terms="MIT (OpenCV zoo; Shiqi Yu)",
+)
+
+WEIGHTS = {weights.name: weights for weights in (FID_INCEPTION, LPIPS_ALEX, YUNET)}

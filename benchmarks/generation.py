@@ -1,0 +1,81 @@
+"""The methods that make pictures from noise, on all of MNIST for an hour of one core or 20 epochs each, side by side.
+
+Interrupted, it goes on when run again: what is trained is only judged. ONLY=acgan-digits,wgan-gp in the environment
+trains and judges some, so that several terminals can share the work.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+import limner
+from benchmarks import harness
+from limner import api
+from limner.core.runs import Run
+from limner.inference import load
+from limner.metrics.digits import Digits
+
+COUNT = 10_000
+IMAGES = {  # as many as an hour of one core takes here, and 20 epochs at most
+    "dcgan-digits": 600_000,
+    "hr-dcgan-digits": 220_000,
+    "acgan-digits": 540_000,
+    "degan-digits": 780_000,
+    "wgan-gp": 960_000,
+    "r3gan-tiny": 280_000,
+}
+PLACES = {"dcgan-digits": "mnist"}  # whose run `python -m benchmarks digits` has made
+
+
+def folder(preset: str) -> Path:
+    """The run folder of a preset."""
+    return Path("runs", PLACES.get(preset, preset))
+
+
+def row(preset: str, test: str) -> str:
+    """Judge a run: one line of the table."""
+    run, pipeline = folder(preset), load(folder(preset))
+    classes = pipeline.spec.classes
+    labels = [classes[i % len(classes)] for i in range(COUNT)] if pipeline.method.conditional else None
+    logits = Digits().extract([one for part in pipeline.stream(range(COUNT), labels) for one in part.array]).logits
+    assert logits is not None
+    read = logits.argmax(axis=1)
+    shares = np.bincount(read, minlength=10) / COUNT
+    as_label = f"{np.mean(read == np.arange(COUNT) % len(classes)):.2%}" if labels else "-"
+    judged = limner.evaluate(run, data=test, features="digits", count=COUNT)
+    found = {result.key: result for result in judged.results}
+    seconds = [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"][-1]
+    images = pipeline.info.images
+    cells = [f"{found[key].value:.4g}" for key in ("fid", "kid", "precision", "recall")]
+    return (
+        f"| `{preset}` | {images:,} | {seconds / 3600:.2f} | {images / seconds:,.0f} | {' | '.join(cells)} | "
+        f"{shares.min():.1%} to {shares.max():.1%} | {as_label} |"
+    )
+
+
+def main() -> None:
+    """Train what is not trained yet, judge all that is, and write the result; LIMNER_DATA must say where MNIST is."""
+    mnist = Path(os.environ["LIMNER_DATA"]) / "data" / "mnist"
+    wanted = os.environ["ONLY"].split(",") if os.environ.get("ONLY") else list(IMAGES)
+    for preset in wanted:
+        size = {"size": 28} if preset in ("wgan-gp", "r3gan-tiny") else {}
+        api.train(preset, data=mnist, out=folder(preset), images=IMAGES[preset], **size)
+    there = [preset for preset in IMAGES if (folder(preset) / "model.safetensors").is_file()]
+    rows = [row(preset, str(mnist / "t10k-images-idx3-ubyte.gz")) for preset in there]
+    harness.write(
+        "generation",
+        "Methods that make pictures from noise, on MNIST",
+        f"""
+Each preset learned MNIST's 60,000 training digits for about an hour of one core; hours and images/s are those of the run,
+beside others on the same two cores. {COUNT:,} pictures (averaged weights, seeds 0 to {COUNT - 1:,}) against the 10,000 test
+digits, on the features of limner's digit classifier: Frechet distance, KID x 10^3, precision, recall. The share of each
+digit is what the classifier reads; "as its label" is how many of a conditional model's pictures it reads as what was asked for.
+
+| preset | images | hours | images/s | distance | KID | precision | recall | share of each digit | as its label |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+{chr(10).join(rows)}
+""",
+    )

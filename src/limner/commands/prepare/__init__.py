@@ -1,0 +1,1 @@
+"""`limner prepare`: training sets made of what a person has."""

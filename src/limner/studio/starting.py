@@ -1,0 +1,188 @@
+"""The page on which a training is begun: pictures, what is to be said of them, a recipe, and off it goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from limner import presets
+from limner.commands.forecast import forecast
+from limner.core.config import TrainConfig
+from limner.core.console import duration
+from limner.core.contract import Spec
+from limner.core.errors import UserError
+from limner.data import SOURCES, catalog
+from limner.data.inspection import Inspection, advise, inspect
+from limner.engine import memory
+from limner.methods import METHODS
+from limner.presets.overlay import overlay
+from limner.studio import uploads
+from limner.studio.house import House, said
+from limner.studio.jobs import command
+
+LENGTHS = (("a first look (20,000 images)", 20_000), ("an hour or so (200,000)", 200_000), ("as the recipe says", 0))
+SEVERITY = {"stops": "stops training", "harms": "harms", "note": "note"}
+ARCHIVES = (".zip",)
+NAME = re.compile(r"[\w][\w.-]{0,59}")
+
+
+def page(house: House) -> None:
+    """Lay out the page and wire it."""
+    choices = sorted(_places(house))
+    with gr.Row():
+        with gr.Column():
+            gr.Markdown("#### 1. Pictures")
+            data = gr.Dropdown(choices, value=_usual(choices), label="A set that is here", elem_id="data")
+            sent = gr.File(label="or a .zip of your own", file_types=list(ARCHIVES), elem_id="zip")
+            look = gr.Button("Look at them", elem_id="look")
+            seen = gr.HTML("", elem_id="seen", padding=True)
+        with gr.Column():
+            gr.Markdown("#### 2. Recipe")
+            preset = gr.Dropdown(presets.PRESETS.names(), value="dcgan-digits", label="Preset", elem_id="preset")
+            about = gr.Markdown(_about("dcgan-digits"), elem_classes="soft")
+            with gr.Row():
+                size = gr.Number(None, label="Size in pixels; empty: as the recipe says", precision=0, elem_id="size")
+                length = gr.Dropdown(list(LENGTHS), value=20_000, label="How long", elem_id="length")
+            name = gr.Textbox("", label="Name of the run", placeholder="such as flowers-1", elem_id="name")
+            with gr.Row():
+                ask = gr.Button("What will it take?", elem_id="ask")
+                start = gr.Button("Start", variant="primary", elem_id="start")
+            answer = gr.Markdown("", elem_id="begun")
+
+    @said
+    def look_at(chosen: str | None, archive: str | None) -> tuple[Any, ...]:
+        place = keep(archive) if archive else chosen
+        found = inspect(_place(house, place))
+        advice = advise(found)
+        recipe = gr.Dropdown(value=advice.preset) if advice else gr.Dropdown()
+        places = gr.Dropdown(choices=sorted(_places(house)), value=place)
+        return (
+            _words(found, house),
+            recipe,
+            gr.Number(value=advice.size if advice else None),
+            places,
+            gr.File(value=None),
+        )
+
+    def keep(archive: str) -> str:
+        if Path(archive).suffix.lower() not in ARCHIVES:
+            raise UserError(f"{uploads.shown(archive)}: expected a .zip")
+        folder = house.uploads
+        folder.mkdir(parents=True, exist_ok=True)
+        place = uploads.stem(archive, [path.stem for path in folder.iterdir()])
+        shutil.copyfile(archive, folder / f"{place}.zip")
+        return f"sent: {place}.zip"
+
+    @said
+    def estimate(chosen: str | None, preset: str, size: float | None, length: int) -> str:
+        config = _config(house, chosen, preset, size, length)
+        spec = _spec(config, inspect(config.data))
+        with house.computing:
+            found = forecast(dataclasses.replace(config, size=None), spec)
+        images = config.images or round((config.epochs or 1.0) * 10_000)
+        need = f"about {memory.words(found.memory)}" if found.memory else "an unknown amount"
+        lines = [
+            f"Memory: {need}; {memory.words(found.free)} are free.",
+            f"Time: about {duration(images * found.seconds_per_image)} for {images:,} images on this machine, if it "
+            "does nothing else.",
+        ]
+        return "\n\n".join(lines)
+
+    @said
+    def train(data: str, preset: str, name: str, size: float | None = None, images: int = 20_000) -> str:
+        """Begin a training, or let it wait for its turn; `images` of 0 takes the recipe's own length."""
+        name = name.strip()
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"the name {name!r}: expected letters, digits, dots, dashes or underscores, such as flowers-1"
+            )
+        out = house.runs / name
+        if out.exists():
+            raise UserError(f"there is a run {name} already: choose another name, or continue it on the page Runs")
+        words = command(_config(house, data, preset, size, int(images)), out)
+        house.jobs.ask(name, words)
+        shown = shlex.join(["limner", *words]).replace(str(house.runs), house.runs.name)
+        begun = f"**{name}** begins, or waits for its turn: see the page Runs. The same in a terminal:"
+        return f"{begun}\n\n```sh\n{shown}\n```"
+
+    def begin(data: str, preset: str, name: str, size: float | None, length: int) -> str:
+        return train(data, preset, name, size, length)
+
+    private: dict[str, Any] = {"api_visibility": "private"}
+    look.click(look_at, [data, sent], [seen, preset, size, data, sent], **private)
+    preset.change(_about, preset, about, show_progress="hidden", **private)
+    ask.click(estimate, [data, preset, size, length], answer, concurrency_id="compute", **private)
+    start.click(begin, [data, preset, name, size, length], answer, **private)
+    api(train, api_name="train")
+
+
+def _places(house: House) -> dict[str, str]:
+    # what may be trained on, by the words that choose it: nothing else on this machine can be reached
+    places = {name: name for name in SOURCES.names() if SOURCES.load(name).builtin}
+    places |= {name: name for name in catalog.sets() if catalog.folder_of(name) is not None}
+    for title, folder in (("", house.data), ("sent: ", house.uploads)):
+        if folder is not None and folder.is_dir():
+            inner = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
+            places |= {f"{title}{path.name}": str(path) for path in inner}
+    return places
+
+
+def _place(house: House, chosen: str | None) -> str:
+    places = _places(house)
+    if chosen not in places:
+        raise UserError("choose a set that is here, or send a .zip")
+    return places[chosen]
+
+
+def _usual(choices: list[str]) -> str | None:
+    return "digits" if "digits" in choices else next(iter(choices), None)
+
+
+def _config(house: House, chosen: str | None, preset: str, size: float | None, length: int) -> TrainConfig:
+    changes: dict[str, Any] = {"data": _place(house, chosen)}
+    changes |= {"size": int(size)} if size else {}
+    changes |= {"images": int(length)} if length else {}
+    return overlay(presets.get(preset), **changes)[0]
+
+
+def _spec(config: TrainConfig, found: Inspection) -> Spec:
+    one = next(one for one in found.seen if len(one.table))
+    height, width = int(one.table["height"][0]), int(one.table["width"][0])
+    channels = config.channels or int(one.table["channels"][0])
+    if config.size is not None:
+        height, width = config.size.height, config.size.width
+    translates = METHODS.load(config.method).translates
+    classes = () if translates else one.part.source.classes
+    return Spec(channels, height, width, classes, **({"channels_in": channels} if translates else {}))
+
+
+def _about(preset: str) -> str:
+    build = presets.PRESETS.load(preset)
+    return (build.__doc__ or "").strip().partition("\n")[0]
+
+
+def _words(found: Inspection, house: House) -> str:
+    rows = []
+    for one in found.seen:
+        facts = one.facts()
+        size = "x".join(map(str, facts["largest"])) if "largest" in facts else "?"
+        rows.append(f"<li>{html.escape(str(facts['part']))}: {facts['pictures']:,} pictures, up to {size} px</li>")
+    findings = [f"<li><b>{SEVERITY[one.severity]}</b>: {_safe(one.words, house)}</li>" for one in found.findings]
+    advice = advise(found)
+    advised = ""
+    if advice:
+        advised = f"<p>Advice: <b>{advice.preset}</b> at {advice.size} px: {_safe(advice.reason, house)}.</p>"
+    wrong = f"<ul>{''.join(findings)}</ul>" if findings else "<p>Nothing is wrong with them.</p>"
+    return f"<p>{_safe(found.layout.words, house)}</p><ul>{''.join(rows)}</ul>{wrong}{advised}"
+
+
+def _safe(words: str, house: House) -> str:
+    return html.escape(words.replace(f"{house.uploads}/", "").replace(f"{house.runs}/", ""))
