@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,8 +44,6 @@ def pixels(page: Any, selector: str) -> np.ndarray:
     """The picture that the page shows there, as it came from the server."""
     address = page.locator(selector).first.get_attribute("src")
     content = page.request.get(address).body()
-    import io
-
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
@@ -98,6 +98,7 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.click("#stop")
     page.wait_for_selector("#runs tr.stopped >> text=flowers-1")
     assert Run(server.runs / "flowers-1").model_file.is_file()
+    shutil.rmtree(server.runs / "flowers-1")
 
 
 def test_a_telephone_shows_it_whole(page: Any) -> None:

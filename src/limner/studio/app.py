@@ -29,13 +29,13 @@ def build(house: House) -> gr.Blocks:
         refresh = gr.Timer(EVERY)
         with gr.Tabs():
             with gr.Tab("Translate", id="translate"):
-                translating.page(house, refresh)
+                translating.page(house, blocks, refresh)
             with gr.Tab("Generate", id="generate"):
-                generating.page(house, refresh)
+                generating.page(house, blocks, refresh)
             with gr.Tab("Runs", id="runs"):
-                watching.page(house, refresh)
+                watching.page(house, blocks, refresh)
             with gr.Tab("Train", id="train"):
-                starting.page(house)
+                starting.page(house, blocks)
     blocks.queue(max_size=WAITING, default_concurrency_limit=1)
     return blocks
 

@@ -23,7 +23,7 @@ STEPS = 24  # pictures of a walk between two
 ANY = "every class in turn"
 
 
-def page(house: House, refresh: gr.Timer) -> None:
+def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     """Lay out the page and wire it."""
     models = _names(house)
     first = models[0] if models else None
@@ -137,7 +137,8 @@ def page(house: House, refresh: gr.Timer) -> None:
     grid.select(pick, [seeds, picked], picked, api_visibility="private", show_progress="hidden")
     around.click(vary, [model, picked, truncation, label], outputs, **queue)
     walk.click(between, [model, picked, truncation, label], [film, download], **queue)
-    refresh.tick(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
+    for moment in (refresh.tick, blocks.load):
+        moment(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
     api(generate_pictures, api_name="generate", concurrency_id="compute")
 
 

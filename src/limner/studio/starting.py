@@ -34,7 +34,7 @@ ARCHIVES = (".zip",)
 NAME = re.compile(r"[\w][\w.-]{0,59}")
 
 
-def page(house: House) -> None:
+def page(house: House, blocks: gr.Blocks) -> None:
     """Lay out the page and wire it."""
     choices = sorted(_places(house))
     with gr.Row():
@@ -117,6 +117,7 @@ def page(house: House) -> None:
         return train(data, preset, name, size, length)
 
     private: dict[str, Any] = {"api_visibility": "private"}
+    blocks.load(lambda: gr.Dropdown(choices=sorted(_places(house))), None, data, show_progress="hidden", **private)
     look.click(look_at, [data, sent], [seen, preset, size, data, sent], **private)
     preset.change(_about, preset, about, show_progress="hidden", **private)
     ask.click(estimate, [data, preset, size, length], answer, concurrency_id="compute", **private)

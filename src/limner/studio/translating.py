@@ -27,7 +27,7 @@ SKETCH: list[str | tuple[str, float]] = ["#000000", "#ffffff", "#808080"]
 PROGRESS = gr.Progress()
 
 
-def page(house: House, refresh: gr.Timer) -> None:
+def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     """Lay out the page and wire it."""
     models = _names(house)
     first = models[0] if models else None
@@ -146,7 +146,8 @@ def page(house: House, refresh: gr.Timer) -> None:
     go.click(translate, [given, model, way], outputs, api_visibility="private", **queue)
     drawn.click(translate_drawing, [board, model, way], outputs, api_visibility="private", **queue)
     all_of_them.click(translate_many, [many, model, way], outputs, api_visibility="private", **queue)
-    refresh.tick(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
+    for moment in (refresh.tick, blocks.load):
+        moment(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
     with gr.Row(visible=False):
         named, wanted = gr.Textbox(label="model"), gr.Textbox(label="direction")
         file, back = gr.Image(type="filepath", image_mode=None, label="picture"), gr.File(label="translated")

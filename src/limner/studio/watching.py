@@ -37,7 +37,7 @@ class Row:
     health: str = ""
 
 
-def page(house: House, refresh: gr.Timer) -> None:
+def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     """Lay out the page and wire it."""
     rows = table(house)
     empty = gr.Markdown(EMPTY, visible=not rows)
@@ -95,13 +95,9 @@ def page(house: House, refresh: gr.Timer) -> None:
         return [dataclasses.asdict(row) for row in table(house)]
 
     private: dict[str, Any] = {"api_visibility": "private"}
-    refresh.tick(
-        look_again,
-        chosen,
-        [board, chosen, other, curves, sheet, log, empty, full],
-        show_progress="hidden",
-        **private,
-    )
+    shown = [board, chosen, other, curves, sheet, log, empty, full]
+    refresh.tick(look_again, chosen, shown, show_progress="hidden", **private)
+    blocks.load(lambda: look_again(None), None, shown, show_progress="hidden", **private)
     chosen.change(choose, chosen, [curves, sheet, lapse, log, answer], show_progress="hidden", **private)
     stop.click(stop_run, chosen, answer, **private)
     go_on.click(continue_run, chosen, answer, **private)
