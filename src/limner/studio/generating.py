@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 from PIL import Image
 
 from limner.core.errors import UserError
@@ -115,9 +114,7 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
         return gr.Image(str(film), visible=True), gr.DownloadButton(value=film, visible=True)
 
     @said
-    def generate_pictures(
-        model: str, seed: int = 0, count: int = 16, label: str | None = None, truncation: float = 3.0
-    ) -> list[str]:
+    def generate_pictures(model: str, seed: float, count: float, label: str | None, truncation: float) -> list[str]:
         """Make pictures of the seeds from `seed` on; the same pixels as `limner generate`."""
         return [str(path) for path in make(model, list(range(int(seed), int(seed) + int(count))), label, truncation)]
 
@@ -139,7 +136,11 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     walk.click(between, [model, picked, truncation, label], [film, download], **queue)
     for moment in (refresh.tick, blocks.load):
         moment(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
-    api(generate_pictures, api_name="generate", concurrency_id="compute")
+    with gr.Row(visible=False):  # an endpoint needs components for its files
+        asked = [gr.Textbox(label="model"), gr.Number(0, label="seed"), gr.Number(16, label="count")]
+        asked += [gr.Textbox(label="label"), gr.Number(3.0, label="truncation")]
+        back, hidden = gr.File(file_count="multiple", label="pictures"), gr.Button()
+    hidden.click(generate_pictures, asked, back, api_name="generate", concurrency_id="compute")
 
 
 def _names(house: House) -> list[str]:

@@ -148,7 +148,7 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     all_of_them.click(translate_many, [many, model, way], outputs, api_visibility="private", **queue)
     for moment in (refresh.tick, blocks.load):
         moment(look_again, model, [model, empty, full], api_visibility="private", show_progress="hidden")
-    with gr.Row(visible=False):
+    with gr.Row(visible=False):  # an endpoint needs components for its files
         named, wanted = gr.Textbox(label="model"), gr.Textbox(label="direction")
         file, back = gr.Image(type="filepath", image_mode=None, label="picture"), gr.File(label="translated")
         hidden = gr.Button()
