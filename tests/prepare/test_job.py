@@ -65,6 +65,14 @@ def test_pairs_keep_the_tree_and_what_is_broken_is_listed(photographs: Path, tmp
     assert content(photographs) == before
 
 
+def test_what_is_made_may_be_called_as_a_public_set_is(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    do(photographs, Path("lfw"))
+    assert (tmp_path / "lfw" / "prepare.json").is_file()
+
+
 def test_the_folder_is_a_training_set(photographs: Path, tmp_path: Path) -> None:
     from limner import data
     from limner.data.folder import Folder

@@ -82,7 +82,8 @@ def run(job: Job) -> Report:
     UserError for folders that lie in each other, a folder OUT that holds something else or was made otherwise, no
     pictures, a place that cannot be written or is full; what was made before stays, and the same command goes on.
     """
-    source, out = (open_place(given, job.engine == "ray") for given in (job.photos, job.out))
+    far = job.engine == "ray"
+    source, out = open_place(job.photos, far), open_place(job.out, far, own=True)
     _check_places(job, source, out)
     others: collections.Counter[str] = collections.Counter()
     total = sum(1 for _ in walk(source, others))

@@ -214,11 +214,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a link that leads to itself, say: reading it will tell
 
 
-def open_place(given: str, absolute: bool = False) -> Local | Remote:
-    """A folder by its path, its name in the catalog or, with a scheme before it, its address."""
+def open_place(given: str, absolute: bool = False, own: bool = False) -> Local | Remote:
+    """A folder by its path, its name in the catalog or, with a scheme before it, its address.
+
+    `own` is for a folder that is written: it may be called as a public set is.
+    """
     if given.lower().startswith("file://"):
         given = given[len("file://") :]
     if _URL.match(given):
         return Remote(given.rstrip("/"))
-    path = located(given)
+    path = Path(given).expanduser() if own else located(given)
     return Local(path.absolute() if absolute else path)
