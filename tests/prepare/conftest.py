@@ -40,3 +40,23 @@ def content(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
+
+
+KILLED = """
+import os, sys
+from limner.core import files
+from limner.commands.prepare.{module} import {flags}, {function}
+left, replace = [int(sys.argv[3])], files.Path.replace
+def dying(self, target):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), 9)
+    return replace(self, target)
+files.Path.replace = dying
+{function}({flags}(sys.argv[1], sys.argv[2]{options}))
+"""
+
+
+def killed(module: str, function: str, options: str = "") -> str:
+    """A program that runs a command on argv 1 and 2, and dies of SIGKILL at its rename number argv 3."""
+    return KILLED.format(module=module, flags=function.title(), function=function, options=options)

@@ -15,7 +15,7 @@ from PIL import Image
 from limner.commands.prepare.faces import Faces, faces
 from limner.core.errors import UserError
 
-from .conftest import content, photograph
+from .conftest import content, killed, photograph
 
 pytest.importorskip("cv2")
 
@@ -70,26 +70,18 @@ def test_faces_are_cut_out_and_the_rest_is_listed(photos: Path, tmp_path: Path) 
     assert grey.keys() == made.keys()
 
 
-KILLED = """
-import os, sys
-from limner.core import files
-from limner.commands.prepare.faces import Faces, faces
-left, replace = [int(sys.argv[3])], files.Path.replace
-def dying(self, target):
-    left[0] -= 1
-    if left[0] < 0:
-        os.kill(os.getpid(), 9)
-    return replace(self, target)
-files.Path.replace = dying
-faces(Faces(sys.argv[1], sys.argv[2], size=64))
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_killed_and_done_again(photos: Path, tmp_path: Path) -> None:
     expected = do(photos, tmp_path / "whole", size=64)
     for count in (3, 1, 2):
-        words = [sys.executable, "-c", KILLED, str(photos), str(tmp_path / "out"), str(count)]
+        words = [
+            sys.executable,
+            "-c",
+            killed("faces", "faces", ", size=64"),
+            str(photos),
+            str(tmp_path / "out"),
+            str(count),
+        ]
         assert subprocess.run(words, capture_output=True).returncode == -9
     assert do(photos, tmp_path / "out", size=64) == expected
 

@@ -25,7 +25,7 @@ from limner.prepare import engines, job, journal
 from limner.prepare.items import Item
 from limner.prepare.places import Local
 
-from .conftest import content, photograph
+from .conftest import content, killed, photograph
 
 
 def left_out(out: Path) -> dict[str, str]:
@@ -84,27 +84,12 @@ def test_the_folder_is_a_training_set(photographs: Path, tmp_path: Path) -> None
     assert type(data.open(str(tmp_path / "out" / "B"))) is Folder
 
 
-KILLED = """
-import os, sys
-from limner.core import files
-from limner.commands.prepare.tasks import Masks, masks
-left, replace = [int(sys.argv[3])], files.Path.replace
-def dying(self, target):
-    left[0] -= 1
-    if left[0] < 0:
-        os.kill(os.getpid(), 9)
-    return replace(self, target)
-files.Path.replace = dying
-masks(Masks(sys.argv[1], sys.argv[2]))
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 @pytest.mark.parametrize("writes", [[0, 1, 2], [20, 30], [77]])
 def test_killed_at_any_moment_and_done_again(photographs: Path, tmp_path: Path, writes: list[int]) -> None:
     expected = do(photographs, tmp_path / "whole")
     for count in writes:
-        words = [sys.executable, "-c", KILLED, str(photographs), str(tmp_path / "out"), str(count)]
+        words = [sys.executable, "-c", killed("tasks", "masks"), str(photographs), str(tmp_path / "out"), str(count)]
         assert subprocess.run(words, capture_output=True).returncode == -9
     assert do(photographs, tmp_path / "out") == expected
 

@@ -95,6 +95,7 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.reload()  # the page closes and opens again in the middle
     page.get_by_role("tab", name="Runs").click()
     page.wait_for_selector("#runs tr.trains >> text=flowers-1")
+    page.wait_for_selector("#curves svg")  # it has logged, and so it has saved
     page.click("#stop")
     page.wait_for_selector("#runs tr.stopped >> text=flowers-1")
     assert Run(server.runs / "flowers-1").model_file.is_file()

@@ -13,7 +13,7 @@ import numpy as np
 from limner.core import files
 from limner.core.errors import UserError, listing
 from limner.data.arrays import Stack, is_pictures, number_classes, texts
-from limner.data.source import fingerprint_of
+from limner.data.source import begins_with, fingerprint_of
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 NAMES_A = ("a", "imagea", "image_a", "front", "input", "x", "source")
@@ -88,11 +88,7 @@ class Hdf5(Array):
             return False
         if path.suffix.lower() in SUFFIXES:
             return True
-        try:
-            with path.open("rb") as file:
-                return file.read(len(_MAGIC)) == _MAGIC
-        except OSError:
-            return False
+        return begins_with(path, _MAGIC)
 
     def _read_labels(self, content: Content) -> None:
         key = content.labels(self.key)

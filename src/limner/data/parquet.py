@@ -14,7 +14,7 @@ from limner.core import files
 from limner.core.errors import UserError
 from limner.data.columns import Columns, fetch
 from limner.data.folder import holds_instead
-from limner.data.source import EncodedSource, fingerprint_of
+from limner.data.source import EncodedSource, begins_with, fingerprint_of
 
 GROUPS = 4  # row groups that are kept in memory: pictures are read in order, by several threads at once
 _MAGIC = b"PAR1"
@@ -66,11 +66,7 @@ class Parquet(EncodedSource):
             return holds_instead(path, ".parquet") or (inner.is_dir() and holds_instead(inner, ".parquet"))
         if path.suffix.lower() == ".parquet":
             return True
-        try:
-            with path.open("rb") as file:
-                return file.read(len(_MAGIC)) == _MAGIC
-        except OSError:
-            return False
+        return begins_with(path, _MAGIC)
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -180,3 +180,12 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def begins_with(path: Path, mark: bytes) -> bool:
+    """Whether a file begins with these bytes; not when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False

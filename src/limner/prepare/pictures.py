@@ -9,8 +9,7 @@ from PIL import Image
 
 from limner.core import images
 from limner.core.errors import UserError
-
-MAX_PIXELS = 256_000_000  # by default; what is larger is not a photograph, and every core may hold one
+from limner.prepare import MAX_PIXELS
 
 
 def open_picture(content: bytes, most: int = MAX_PIXELS) -> Image.Image:

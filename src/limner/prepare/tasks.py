@@ -16,9 +16,10 @@ from limner.core import images, rng
 from limner.core.config import Size
 from limner.core.errors import UserError
 from limner.core.opencv import opencv
+from limner.prepare import MAX_PIXELS
 from limner.prepare.items import Item, Made
 from limner.prepare.outlines import outlines
-from limner.prepare.pictures import MAX_PIXELS, open_picture, png
+from limner.prepare.pictures import open_picture, png
 
 STROKE = 0.02  # of the shorter side: the standard deviation of the blur behind a pencil sketch
 DARK = 12.0  # grey levels: below them a quotient would draw the noise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import re
 import shlex
@@ -84,10 +83,11 @@ def page(house: House, blocks: gr.Blocks) -> None:
     @said
     def estimate(chosen: str | None, preset: str, size: float | None, length: int) -> str:
         config = _config(house, chosen, preset, size, length)
-        spec = _spec(config, inspect(config.data))
+        seen = inspect(config.data)
         with house.computing:
-            found = forecast(dataclasses.replace(config, size=None), spec)
-        images = config.images or round((config.epochs or 1.0) * 10_000)
+            found = forecast(config, _spec(config, seen))
+        count = max(len(one.table) for one in seen.seen)
+        images = config.images or round((config.epochs or 1.0) * count)
         need = f"about {memory.words(found.memory)}" if found.memory else "an unknown amount"
         lines = [
             f"Memory: {need}; {memory.words(found.free)} are free.",
@@ -156,7 +156,7 @@ def _config(house: House, chosen: str | None, preset: str, size: float | None, l
 
 def _spec(config: TrainConfig, found: Inspection) -> Spec:
     one = next(one for one in found.seen if len(one.table))
-    height, width = int(one.table["height"][0]), int(one.table["width"][0])
+    height, width = int(one.table["height"][0]), int(one.table["width"][0]) // (2 if found.side_by_side else 1)
     channels = config.channels or int(one.table["channels"][0])
     if config.size is not None:
         height, width = config.size.height, config.size.width

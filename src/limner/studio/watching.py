@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from limner.studio.house import House, said
 
 EMPTY = """### No run yet
 `limner demo` in a terminal makes one in three minutes, or start one on the page **Train**."""
+DRAWING = threading.Lock()  # Matplotlib's style is one for all threads
 HEADERS = ("run", "state", "preset", "data", "progress", "images/s", "left", "last number", "health")
 
 
@@ -187,6 +191,14 @@ def _curves(house: House, name: str | None) -> str:
     run = _run(house, name)
     if run is None:
         return ""
+    changed = run.metrics_file.stat().st_mtime_ns if run.metrics_file.is_file() else 0
+    with DRAWING:
+        return _drawn(run, changed)
+
+
+@functools.lru_cache(maxsize=32)
+def _drawn(run: Run, changed: int) -> str:
+    # again only when numbers have come: every open page asks every few seconds
     try:
         drawn = plots.plot_groups(run.metrics())
     except UserError as error:
@@ -207,7 +219,9 @@ def _sheet(house: House, name: str | None) -> Image.Image | None:
 def _lapse(house: House, name: str | None) -> str | None:
     run = _run(house, name)
     path = run.folder / "timelapse.webp" if run is not None else None
-    return str(path) if path is not None and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    return str(shutil.copyfile(path, house.folder() / path.name))  # Gradio shows no file of elsewhere
 
 
 def _open(path: Path) -> Image.Image | None:

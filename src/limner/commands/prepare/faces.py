@@ -11,12 +11,12 @@ from tyro.conf import Positional
 
 from limner.core.config import to_dict
 from limner.core.errors import UserError
+from limner.prepare import MAX_PIXELS
 
 if TYPE_CHECKING:
     from limner.faces.crop import Crop, Cropper
     from limner.prepare.items import Item, Made, Refused
 
-MAX_PIXELS = 256_000_000  # every core may hold a picture
 COLUMNS = ("name", "face", "box", "score", "roll", "turned")
 LEAST, MOST = 16, 2048  # pixels
 

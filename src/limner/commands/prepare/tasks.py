@@ -9,11 +9,10 @@ from tyro.conf import Positional
 
 from limner.core.config import Size, to_dict
 from limner.core.errors import UserError
+from limner.prepare import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MAX_PIXELS = 256_000_000  # every core may hold a picture
 
 
 @dataclasses.dataclass(frozen=True)
