@@ -16,7 +16,7 @@ from PIL import Image
 
 from limner.cli import _parse_train, main
 from limner.commands import reading
-from limner.data import looking, near
+from limner.data import looking
 from limner.data.inspection import Inspection, advise, inspect
 from limner.data.store import Store
 from limner.presets import PRESETS
@@ -277,29 +277,6 @@ def test_without_perceptual_hashes_it_says_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("limner.data.looking.has_hashes", lambda: False)
     found = inspect(str(fill(tmp_path / "set", range(10))))
     assert "limner[prepare]" in words(found, "not looked for")
-
-
-def test_near_pairs_are_those_that_all_pairs_show() -> None:
-    draw = np.random.default_rng(0)
-    base = draw.integers(0, 2**64, 300, dtype=np.uint64)
-    copies = base[:200].copy()
-    for row in range(200):
-        for bit in draw.choice(64, row % 7, replace=False):
-            copies[row] ^= np.uint64(1) << np.uint64(bit)
-    hashes = np.concatenate([base, copies])
-    thumbs = draw.integers(0, 256, (300, 64), dtype=np.uint8)
-    thumbs = np.concatenate([thumbs, thumbs[:200]])
-    ones = np.array([[bin(int(a ^ b)).count("1") for b in hashes] for a in hashes])
-    expected = [(i, j) for i, j in zip(*np.nonzero(ones <= near.NEAR), strict=True) if i < j]
-    assert len(expected) > 100
-    assert near.near_pairs(hashes, thumbs).tolist() == [list(map(int, pair)) for pair in expected]
-    thumbs[300:] = 255 - thumbs[300:]
-    assert len(near.near_pairs(hashes, thumbs)) == 0
-    assert near.near_pairs(hashes[:0], thumbs[:0]).shape == (0, 2)
-
-
-def test_groups() -> None:
-    assert near.groups(np.array([[0, 3], [3, 5], [1, 2]]), 6) == [[0, 3, 5], [1, 2]]
 
 
 @pytest.mark.parametrize("kind", ["zip", "csv"])

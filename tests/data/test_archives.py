@@ -125,14 +125,15 @@ def test_parquet_pairs(tmp_path: Path) -> None:
 
 
 def test_few_row_groups_are_kept_in_memory(tmp_path: Path) -> None:
-    from limner.data.parquet import GROUPS, Parquet
+    from limner.data.parquet import Parquet
+    from limner.data.row_groups import GROUPS
 
     from .conftest import make_parquet
 
     source = Parquet(make_parquet(tmp_path))
     for index in [*range(COUNT), 0, COUNT - 1]:
         assert np.array_equal(images.as_array(source.read(index)), pixels()[index])
-        assert len(source.groups) <= GROUPS
+        assert len(source.rows.groups) <= GROUPS
 
 
 def test_hub_options_and_what_is_no_name(hub: str) -> None:

@@ -64,13 +64,19 @@ def test_an_empty_folder_and_one_of_other_files_are_refused(tmp_path: Path) -> N
         Folder(tmp_path / "a.txt")
 
 
-def test_a_link_to_an_outer_folder_is_not_followed_for_ever(tmp_path: Path) -> None:
-    fill(tmp_path, "in/1.png")
+def test_links_in_circles_and_to_nowhere_are_no_harm(tmp_path: Path) -> None:
+    fill(tmp_path, "in/1.png", "a/2.png", "b/3.png")
+    links = {"in/loop": tmp_path, "a/b": tmp_path / "b", "b/a": tmp_path / "a", "self.png": "self.png", "gone.png": "x"}
     try:
-        (tmp_path / "in" / "loop").symlink_to(tmp_path, target_is_directory=True)
+        for name, target in links.items():
+            (tmp_path / name).symlink_to(target, target_is_directory="." not in name)
     except OSError:
         pytest.skip("this system makes no symbolic links")
-    assert Folder(tmp_path).names == ["in/1.png"]
+    folder = Folder(tmp_path)
+    assert folder.names == ["a/2.png", "a/b/3.png", "b/3.png", "b/a/2.png", "gone.png", "in/1.png", "self.png"]
+    for index, why in ((4, "there is no such file"), (6, "not a readable picture")):
+        with pytest.raises(UserError, match=f"{folder.name(index)}: {why}"):
+            folder.read(index)
 
 
 def test_a_broken_picture_is_called_by_its_relative_name(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def spelled(request: pytest.FixtureRequest, folder: Path) -> str:
     kind = data.SOURCES.load(request.param)
     if kind.builtin:
         return request.param
+    if request.param == "stream":
+        return f"stream:{MAKERS['parquet'](folder / 'set')}"
     return request.getfixturevalue("hub") if kind.remote else str((MAKERS | FIXED)[request.param](folder / "set"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from torch import Tensor
 
 import tiny
 from limner import presets
-from limner.commands.train import train
+from limner.commands.train import suited, train
 from limner.core.clock import Clock
+from limner.core.config import EngineConfig
 from limner.core.contract import ParamGroup, Spec
 from limner.core.errors import UserError
 from limner.core.schedule import Schedule, constant
@@ -183,3 +185,26 @@ def test_digits_of_28_pixels(tmp_path: Path) -> None:
     command = tiny.command("r3gan-tiny", folder, tmp_path / "run", 16, size=28, frames=1)
     train(command)
     assert load(command.out).generate(count=2).array.shape == (2, 28, 28, 1)
+
+
+def test_the_machine_chooses_the_widths_once(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A CPU's widths are recorded in the run and in the model, with a reason; a resume does not choose again."""
+    assert R3GAN.suited(R3GANSettings(), "cuda").widest == 256
+    assert R3GAN.suited(R3GANSettings(widest=40), "cpu").widest == 40
+    command = tiny.command("r3gan", pictures, tmp_path / "run", images=16, widest=None)
+    config = dataclasses.replace(command.config, ema=None, batch=4, engine=EngineConfig(device="cpu", threads=1))
+    command = dataclasses.replace(command, config=config, show="auto")
+    run = train(command)
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert "half-life of 1,250 images: 10,000 for every 32" in said
+    assert "(a CPU's share" in start(filters=None, widest=128).words[0]
+    assert run.read_config()["resolved"]["settings"]["widest"] == 128
+    assert run.read_config()["config"]["settings"]["widest"] is None
+    info = load(run.folder).info
+    assert info is not None and info.settings["widest"] == 128 and info.ema == 1250
+    was = run.read_config()
+    was["resolved"]["settings"]["widest"] = 8  # as if the run had begun elsewhere
+    before = suited(command.config, "cpu", was)
+    assert before.settings.widest == 8 and before.ema == 1250

@@ -54,9 +54,9 @@ def start(runs: Path, *words: str) -> Server:
 
 def end(server: Server) -> None:
     """Stop it as Ctrl-C does."""
+    assert server.process.stdout is not None
     server.process.terminate()
     server.process.wait(30)
-    assert server.process.stdout is not None
     server.process.stdout.close()
 
 

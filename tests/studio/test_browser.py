@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import re
 import shutil
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def page(server: Server, browser: Any) -> Iterator[Any]:
     outside: list[str] = []
     opened.on("request", lambda request: outside.append(request.url) if foreign(request.url) else None)
     opened.goto(server.address)
-    opened.wait_for_selector("#translate")
+    opened.wait_for_selector("#translators img")
     yield opened
     context.close()
     assert not outside
@@ -47,9 +48,31 @@ def pixels(page: Any, selector: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
+def noise(path: Path, seed: int = 0) -> Path:
+    """A picture of 70 x 50 px."""
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def taken(page: Any, selector: str) -> bytes:
+    """What a download button gives."""
+    with page.expect_download() as download:
+        page.click(selector)
+    return Path(download.value.path()).read_bytes()
+
+
+def quiet(page: Any, still: float = 1.0) -> None:
+    """Wait until the grid has been the same for a second: no answer is on its way."""
+    before, since = "", time.monotonic()
+    while time.monotonic() - since < still:
+        address = page.locator("#grid img").first.get_attribute("src")
+        if address != before:
+            before, since = address, time.monotonic()
+        page.wait_for_timeout(100)
+
+
 def test_a_dropped_picture_becomes_what_limner_translate_makes(page: Any, models: Path, tmp_path: Path) -> None:
-    given = tmp_path / "disc <b>1.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(given)
+    given = noise(tmp_path / "disc <b>1.png")
     page.set_input_files("#given input[type=file]", given)
     page.wait_for_selector("#given img")
     page.click("#translate")
@@ -57,6 +80,20 @@ def test_a_dropped_picture_becomes_what_limner_translate_makes(page: Any, models
     (wanted,) = limner.translate(models / "negatives", str(given)).arrays
     shown = [pixels(page, f"#result img >> nth={i}") for i in range(2)]
     assert any(picture.shape == wanted.shape and (picture == wanted).all() for picture in shown)
+    assert (np.asarray(Image.open(io.BytesIO(taken(page, "#download")))) == wanted).all()
+    assert page.evaluate("[...document.images].every(picture => picture.alt)"), "a picture has no words"
+
+
+def test_several_pictures_come_back_as_a_zip_and_a_broken_one_is_told(page: Any, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Many").click()
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    sent = [noise(tmp_path / "a.png"), noise(tmp_path / "b.png", 1), tmp_path / "broken.png"]
+    page.set_input_files("#many input[type=file]", sent)
+    page.wait_for_selector("#many >> text=broken")
+    page.click("#translate-all")
+    page.wait_for_selector("#results img >> nth=1")
+    page.get_by_text("1 of 3 were left out").wait_for()
+    assert zipfile.ZipFile(io.BytesIO(taken(page, "#download"))).namelist() == ["a.png", "b.png"]
 
 
 def test_a_drawing_becomes_a_picture(page: Any) -> None:
@@ -71,17 +108,34 @@ def test_a_drawing_becomes_a_picture(page: Any) -> None:
     page.mouse.up()
     page.click("#translate-drawing")
     page.wait_for_selector("#result img >> nth=1")
+    assert pixels(page, "#result img >> nth=0").shape == (32, 32, 3)  # at the size that the model was trained at
 
 
-def test_the_slider_changes_the_grid(page: Any) -> None:
+def test_sliding_changes_the_grid_and_pictures_lead_to_others(page: Any) -> None:
     page.get_by_role("tab", name="Generate").click()
-    page.click("#draw")
     page.wait_for_selector("#grid img >> nth=15")
-    before, address = pixels(page, "#grid img >> nth=0"), page.locator("#grid img").first.get_attribute("src")
-    box = page.locator("#seed input[type=range]").bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_function("before => document.querySelector('#grid img').src !== before", arg=address)
-    assert not np.array_equal(pixels(page, "#grid img >> nth=0"), before)
+    for slider in ("#seed", "#trunc"):
+        before, address = pixels(page, "#grid img"), page.locator("#grid img").first.get_attribute("src")
+        box = page.locator(f"{slider} input[type=range]").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()  # and not up: the grid follows while it moves
+        page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=4)
+        page.wait_for_function("before => document.querySelector('#grid img').src !== before", arg=address)
+        assert not np.array_equal(pixels(page, "#grid img"), before)
+        page.mouse.up()
+        quiet(page)
+    for number in (0, 3):
+        page.locator("#grid button.thumbnail-item").nth(number).click()
+        page.wait_for_function(
+            "count => document.querySelector('#picked textarea, #picked input').value.split(',').length > count",
+            arg=min(number, 1),
+        )
+    page.click("#walk")
+    page.wait_for_selector("#film img")
+    assert page.locator("#download-path").inner_text().startswith("Download the path from seed")
+    page.click("#around")
+    page.wait_for_selector("#grid img >> nth=48")
+    assert len(zipfile.ZipFile(io.BytesIO(taken(page, "#download-grid"))).namelist()) == 49
 
 
 def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
@@ -95,23 +149,34 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.reload()  # the page closes and opens again in the middle
     page.get_by_role("tab", name="Runs").click()
     page.wait_for_selector("#runs tr.trains >> text=flowers-1")
-    page.wait_for_selector("#curves svg")  # it has logged, and so it has saved
-    page.click("#stop")
+    page.click("#runs button[data-run=flowers-1]")
+    page.wait_for_selector("#curves svg")
+    run = Run(server.runs / "flowers-1")
+    for _ in range(10 * PATIENCE):
+        if any(line["images"] for line in run.metrics()):  # it has learned something
+            break
+        page.wait_for_timeout(100)
+    page.click("#stop:enabled")
     page.wait_for_selector("#runs tr.stopped >> text=flowers-1")
-    assert Run(server.runs / "flowers-1").model_file.is_file()
-    shutil.rmtree(server.runs / "flowers-1")
+    page.wait_for_selector("#continue:enabled")
+    assert run.model_file.is_file() and any(run.checkpoints.iterdir())
+    shutil.rmtree(run.folder)
 
 
 def test_a_telephone_shows_it_whole(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    for tab in ("Generate", "Runs", "Translate"):
-        if page.get_by_role("tab", name=tab).is_visible():
-            page.get_by_role("tab", name=tab).click()
+    for tab in ("Generate", "Runs", "Train", "Translate"):
+        page.get_by_role("tab", name=tab).click()
         wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 391, f"{tab} is {wide} px wide"
+        assert wide <= 390, f"{tab} is {wide} px wide"
 
 
-def test_the_broken_model_is_named_and_the_others_work(page: Any) -> None:
+def test_the_broken_model_is_named_with_its_reason(page: Any) -> None:
+    page.locator(".broken", has_text="broken cannot be used: broken/model.safetensors cannot be read").first.wait_for()
     page.get_by_role("tab", name="Runs").click()
-    row = page.locator("#runs tr", has_text=re.compile("broken"))
-    row.first.wait_for()
+    page.locator("#runs tr.broken", has_text="cannot be read").wait_for()
+    page.click("#runs button[data-run=discs]")  # reached with the keyboard as well
+    page.get_by_role("tab", name="Report").click()
+    page.wait_for_selector("#report iframe[title='report of discs']")
+    page.get_by_role("tab", name="Samples").click()
+    page.wait_for_selector("#lapse img")

@@ -13,6 +13,7 @@ import numpy as np
 from limner.commands import picture_sets
 from limner.core.errors import UserError, unknown
 from limner.data.pair_store import PairStore
+from limner.data.source import together
 from limner.data.store import Store
 from limner.engine.augmentation import D
 from limner.engine.distributed import gather
@@ -165,7 +166,7 @@ class _Dreams:
     @functools.cached_property
     def extractor(self) -> Extractor:
         store, device = self.store, self.training.machine.device
-        some = choose(store.count, choice.DIGITS_SEEN, 0)
+        some = together(choose(store.count, choice.DIGITS_SEEN, 0), store.windows)
 
         def pictures() -> list[np.ndarray]:
             return [picture_sets.middle(store.pixels[i].transpose(1, 2, 0), store.size) for i in some]

@@ -28,6 +28,7 @@ def forecast(config: TrainConfig, spec: Spec) -> Forecast:
     import torch
 
     from limner import methods
+    from limner.commands.train import suited
     from limner.core.clock import Clock
     from limner.engine import memory
     from limner.engine.distributed import Ranks
@@ -37,6 +38,7 @@ def forecast(config: TrainConfig, spec: Spec) -> Forecast:
     from limner.engine.training import Training
 
     machine = resolve(config.engine, Ranks(), config.batch)
+    config = suited(config, machine.device)
     method = methods.build(config.method, config.settings, spec)
     need, room = memory.expected(config, method, spec), memory.available(machine.device)
     shape = (config.batch, spec.channels, spec.height, spec.width)

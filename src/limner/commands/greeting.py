@@ -12,6 +12,7 @@ from limner.data.pair_store import PairStore
 if TYPE_CHECKING:
     from limner.commands.reading import Stock
     from limner.commands.train import Train
+    from limner.core.config import TrainConfig
     from limner.core.contract import Spec
     from limner.core.runs import Run
     from limner.engine.training import Training
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 KINDS = {1: "grey", 3: "colour", 4: "RGBA"}
 
 
-def greet(command: Train, run: Run, stock: Stock, training: Training, changed: list[str]) -> None:
-    """Say them, unless the person wants data or silence; `changed` is what differs from the machine of before."""
+def greet(command: Train, asked: TrainConfig, run: Run, stock: Stock, training: Training, changed: list[str]) -> None:
+    """Say them, unless the person wants data or silence.
+
+    `asked` is the config before "auto" was filled in; `changed` is what differs from the machine of before.
+    """
     if command.show != "auto":
         return
     clock, machine, store = training.clock, training.machine, stock.store
@@ -43,6 +47,11 @@ def greet(command: Train, run: Run, stock: Stock, training: Training, changed: l
         say(f"{len(stock.split[1]):,} of them are held out, to see whether D comes to know the others by heart.")
     for sentence in training.method.words:
         say(sentence)
+    if asked.ema is None:
+        say(
+            f"The weights that are used are an average with a half-life of {command.config.ema:,} images: 10,000 for "
+            f"every 32 of the batch, as in StyleGAN2-ADA."
+        )
     if training.method.latent:
         say(f"Augmentation of what D is shown: {training.augment.kind} ({training.augment.reason}).")
     if clock.images:

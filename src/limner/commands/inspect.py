@@ -42,12 +42,12 @@ def inspect(command: Inspect) -> Inspection:
 
     inspection = look(command.data, show=not command.json)
     advice = advise(inspection)
-    if command.sheet is not None:
-        _write_sheet(inspection, command.sheet)
     if command.json:
         print_data(json.dumps(to_dict(inspection, advice)))
     else:
         _show(inspection, advice)
+    if command.sheet is not None:  # last: where it cannot be written, nothing is lost
+        _write_sheet(inspection, command.sheet)
     if inspection.would_fail:
         raise SystemExit(1)
     return inspection

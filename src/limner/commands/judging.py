@@ -18,6 +18,7 @@ from limner.core.contract import Spec
 from limner.core.errors import UserError, listing
 from limner.core.runs import Run
 from limner.data.pairs import open_pairs
+from limner.data.source import together
 from limner.methods import METHODS
 from limner.metrics import choice
 from limner.metrics.metric import Evidence
@@ -199,7 +200,7 @@ def _extractor(command: Evaluate, name: str) -> Any:
 
 def _suitable(source: Source, spec: Spec, labels: np.ndarray | None, crop: float) -> str:
     some = picture_sets.of_source(source, "", choice.DIGITS_SEEN, 0, spec, crop)
-    chosen = choose(len(source), choice.DIGITS_SEEN, 0)
+    chosen = together(choose(len(source), choice.DIGITS_SEEN, 0), source.windows)
     return choice.features_for(spec, lambda: some.read(range(some.count)), None if labels is None else labels[chosen])
 
 

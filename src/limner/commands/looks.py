@@ -13,6 +13,7 @@ from PIL import Image
 from limner.commands import picture_sets
 from limner.core import images
 from limner.core.grids import grid
+from limner.data.source import together
 from limner.inference.pipeline import ROW
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ class Nearest:
 
     def __init__(self, store: Store, rows: np.ndarray | None) -> None:
         """`rows` are those of the store that are learned from; None: all."""
-        rows = np.arange(store.count) if rows is None else rows
+        most = SEARCHED if store.windows is None else SEARCHED // 10  # a stream decodes each of them
+        every = np.arange(store.count) if rows is None else rows
+        some = every[:: -(-len(every) // most)]
         self.store = store
-        self.rows = rows[:: -(-len(rows) // SEARCHED)]
+        self.rows = together(some, store.windows) if rows is None else some
 
     def sheet(self, made: np.ndarray) -> Image.Image:
         """Lay the first samples of `made`, uint8 (N, H, W, C), out, each with its nearest picture to its right."""

@@ -12,6 +12,7 @@ import numpy as np
 from limner.core import images
 from limner.core.config import Size
 from limner.core.contract import Spec
+from limner.data.source import together
 from limner.metrics.pictures import PictureSet, choose
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def of_source(
     source: Source, title: str, count: int, seed: int, spec: Spec | None = None, crop: float = 1.0
 ) -> PictureSet:
     """Some pictures of a source: as they are, or as training with `spec` and `crop` would load them."""
-    positions = choose(len(source), count, seed)
+    positions = together(choose(len(source), count, seed), source.windows)
 
     def one(position: int) -> np.ndarray:
         index = int(positions[position])
@@ -55,7 +56,7 @@ def of_source(
 
 def of_store(store: Store, stamp: str, title: str, count: int, seed: int, crop: float) -> PictureSet:
     """Some pictures of a store: without broken ones, the very pictures that `of_source` reads."""
-    positions = choose(store.count, count, seed)
+    positions = together(choose(store.count, count, seed), store.windows)
 
     def read(some: Sequence[int]) -> list[np.ndarray]:
         return [middle(store.pixels[positions[position]].transpose(1, 2, 0), store.size) for position in some]

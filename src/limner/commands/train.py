@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from limner.core import files
-from limner.core.config import KeepConfig, TrainConfig, check
+from limner.core.config import KeepConfig, TrainConfig, check, from_dict, to_dict
 from limner.core.console import TrainingDisplay, duration
 from limner.core.errors import Interrupted, UserError
 from limner.core.runs import Run
@@ -78,20 +78,22 @@ def train(command: Train) -> Run:
         store = stock.store
         machine = identity.machine(config, here, before)
         machine.prepare()
+        asked, config = config, suited(config, machine.device, before)
+        command = dataclasses.replace(command, config=config)
         method = methods.build(config.method, config.settings, store.spec, seed=rng.derive(config.seed, "weights"))
         count = store.count if stock.rows is None else len(stock.rows)
         clock = Clock(_length(config, count))
         augment = augmentation.choose(config.augment, method.nets, bool(method.latent), count, clock.total, before)
-        noted = dataclasses.asdict(augment)
-        changed = identity.settle(run, config, stock.facts, clock.total, machine, here, before, noted)
+        chosen = {"augment": dataclasses.asdict(augment), "settings": to_dict(config.settings)}
+        changed = identity.settle(run, asked, stock.facts, clock.total, machine, here, before, chosen)
         shown = store.b if isinstance(store, PairStore) else store
-        some = shown.pixels[:: max(1, shown.count // SHEET)]  # spread over the set, which may be sorted by class
-        training = Training(config, method, clock, Health(some[: 2 * SHEET]), machine, here, augment)
+        some = shown.pixels[shown.spread(SHEET)]
+        training = Training(config, method, clock, Health(some), machine, here, augment)
         checkpoints = Checkpoints(run.checkpoints, command.keep.keep)
         training.restore_latest(checkpoints)
         if here.first:
             run.rewind(clock.images)
-            greeting.greet(command, run, stock, training, changed)
+            greeting.greet(command, asked, run, stock, training, changed)
         if not clock.done:
             _fit(command, run, stock, training, checkpoints)
     return run
@@ -169,6 +171,19 @@ def _hooks(
     hooks: list[Hook] = [Log(journal, log_every), Sample(journal, keep.frames, draw), save, Tick(display.tick)]
     more = held_out_hook(stock, training, journal), evaluate_hook(config, keep, run, stock, training, journal, save)
     return hooks + [hook for hook in more if hook], save
+
+
+def suited(config: TrainConfig, device: str, before: dict[str, Any] | None = None) -> TrainConfig:
+    """Fill in what is chosen for the machine; what a run chose when it began, in its config.json `before`, stands."""
+    from limner.engine.ema import half_life
+    from limner.methods import METHODS
+
+    chosen = before["resolved"].get("settings") if before else None
+    if chosen is not None:
+        settings = from_dict(type(config.settings), chosen, "config.json: settings")
+    else:
+        settings = METHODS.load(config.method).suited(config.settings, device.partition(":")[0])
+    return dataclasses.replace(config, ema=half_life(config.ema, config.batch), settings=settings)
 
 
 def _length(config: TrainConfig, count: int) -> int:

@@ -92,8 +92,9 @@ class TrainConfig:
     """pictures per step, over all processes together"""
     seed: int = 0
     """decides every random number of the run"""
-    ema: int = 5_000
-    """half-life, in images, of the running average of the weights that is used to generate (0: off)"""
+    ema: int | None = 5_000
+    """half-life, in images, of the running average of the weights that is used to generate (0: off); auto: 10,000 for
+    every 32 of the batch"""
     engine: EngineConfig = EngineConfig()
 
 

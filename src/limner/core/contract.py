@@ -99,6 +99,11 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def __init__(self, settings: Any, spec: Spec) -> None: ...
 
+    @classmethod
+    def suited(cls, settings: Any, device: str) -> Any:
+        """Choose what settings leave to the machine, such as "cpu" or "cuda"; a run and its model keep the choice."""
+        return settings
+
     @abc.abstractmethod
     def step(self, batch: Batch, update: Update, clock: Clock) -> dict[str, Tensor]:
         """Train one step on one batch; return scalars to log, as tensors without gradient."""

@@ -22,6 +22,7 @@ SOURCES = Registry(
         "zip": "limner.data.zip_file:Zip",
         "parquet": "limner.data.parquet:Parquet",
         "hub": "limner.data.hub:Hub",
+        "stream": "limner.data.stream:Stream",
     },
     group="limner.sources",
 )

@@ -14,6 +14,7 @@ import numpy as np
 
 from limner.core import files
 from limner.core.errors import UserError
+from limner.core.fetching import volume
 
 VERSION = 1  # raise it when the same pictures would be decoded to other numbers
 
@@ -50,14 +51,14 @@ class Cache:
         instead = "another --out, or a smaller --size"
         check_space(self.folder, math.prod(shape), "the decoded pictures", instead)
         with files.atomic(self.pixels_file) as temporary, temporary.open("wb") as file:
-            _write_header(file, shape)
+            write_header(file, shape)
             count = 0
             for row in rows:
                 # written, not mapped: a full disk is an error here, and would be a crash there
                 file.write(np.ascontiguousarray(row).data)
                 count += 1
             file.seek(0)
-            _write_header(file, (count, *shape[1:]))
+            write_header(file, (count, *shape[1:]))
         content = {"version": VERSION, "shape": [count, *shape[1:]], **index}
         files.write_text(self.index_file, json.dumps(content) + "\n")
         return np.load(self.pixels_file, mmap_mode="r")
@@ -72,11 +73,12 @@ def check_space(folder: Path, needed: int, what: str, instead: str) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise UserError(
-            f"{what} need {needed / 1e9:,.2f} GB in {folder}, but only {free / 1e9:,.2f} GB are free there. Free some "
-            f"space, choose {instead}."
+            f"{what} need {volume(needed)} in {folder}, but only {volume(free)} are free there. Free some space, "
+            f"choose {instead}."
         )
 
 
-def _write_header(file: Any, shape: tuple[int, ...]) -> None:
+def write_header(file: Any, shape: tuple[int, ...]) -> None:
+    """Begin a .npy file of uint8 (N, ...), or say anew how long it is."""
     # NumPy pads the header so that its first number may grow in place: its length is the same for every count
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

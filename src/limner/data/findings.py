@@ -13,7 +13,7 @@ import numpy as np
 from limner.core.errors import listing
 from limner.data.layout import Part, stem
 from limner.data.looking import Looks, has_hashes
-from limner.data.near import groups, near_pairs
+from limner.data.near import near_groups
 from limner.data.store import MINIMUM
 
 EXTREME = 2.5  # times wider or higher than its fellows: what is cut to the common shape loses more than half
@@ -184,8 +184,8 @@ def _same(seen: Sequence[Seen]) -> list[Finding]:
         once = once[~table["blank"][once] & (shorter[once] >= SMALLEST_HASHED)]
         if has_hashes():
             thumbs = np.concatenate([one.looks.thumbs for one in some])
-            pairs = near_pairs(table["look"][once], thumbs[np.searchsorted(looked, once)])
-            near = [[int(once[place]) for place in group] for group in groups(pairs, len(once))]
+            groups = near_groups(table["look"][once], thumbs[np.searchsorted(looked, once)])
+            near = [[int(once[place]) for place in group] for group in groups]
             found += _alike(near, owner, names, "nearly equal", side)
         elif side in ("", "A"):
             words = "near-duplicates were not looked for, as that needs another package: pip install 'limner[prepare]'"

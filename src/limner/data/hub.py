@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,9 +31,7 @@ class Hub(EncodedSource):
     def __init__(self, words: str, column: str | None = None, split: str | None = None) -> None:
         self.title, options = parse(words)
         table = _load(self.title, options)
-        chosen = split or options.get("split") or ("train" if "train" in table else next(iter(table)))
-        if chosen not in table:
-            raise unknown(f"split of {self.title}", chosen, table)
+        chosen = split or split_of(self.title, options, table)
         rows = table[chosen]
         self.columns = Columns(rows.features.arrow_schema, f"hub:{self.title}")
         self.column = column or self.columns.one()
@@ -81,7 +80,7 @@ def open_columns(words: str) -> tuple[tuple[Hub, Hub], tuple[Hub, Hub] | None]:
     """
     title, options = parse(words)
     table = _load(title, options)
-    train = options.get("split") or ("train" if "train" in table else next(iter(table)))
+    train = split_of(title, options, table)
     test = None if "split" in options else next((word for word in ("test", "validation", "val") if word in table), None)
     a, b = Columns(table[train].features.arrow_schema, f"hub:{title}").two()
     held_out = (Hub(words, a, test), Hub(words, b, test)) if test and test != train else None
@@ -100,6 +99,14 @@ def parse(words: str) -> tuple[str, dict[str, str]]:
     return title, options
 
 
+def split_of(title: str, options: Mapping[str, str], table: Collection[str]) -> str:
+    """The split that was asked for, or the one called "train"; UserError for one that does not exist."""
+    chosen = options.get("split") or ("train" if "train" in table else next(iter(table)))
+    if chosen not in table:
+        raise unknown(f"split of {title}", chosen, table)
+    return chosen
+
+
 def _datasets() -> Any:
     try:
         import datasets
@@ -109,16 +116,27 @@ def _datasets() -> Any:
 
 
 def _load(title: str, options: dict[str, str]) -> Any:
+    config, revision = options.get("config"), options.get("revision")
+    return ask(title, lambda datasets: datasets.load_dataset(title, config, revision=revision))
+
+
+def ask(title: str, function: Callable[[Any], Any]) -> Any:
+    """Give the package `datasets` to what asks the hub for a set; UserError, in our words, when that fails."""
     datasets = _datasets()
     instead = (
         f"Where there is no network, fetch it elsewhere with `hf download --repo-type dataset {title} --local-dir "
         "FOLDER`, bring the folder here, and give its path."
     )
     try:
-        return datasets.load_dataset(title, options.get("config"), revision=options.get("revision"))
+        return function(datasets)
     except ConnectionError as error:
         raise UserError(f"hub:{title} cannot be reached ({_first_line(error)}). {instead}") from error
-    except OSError as error:  # what is not found, is private, or broke off
+    except OSError as error:  # what is not found, is private, broke off, or is larger than the disk
+        if "disk space" in str(error):
+            raise UserError(
+                f"hub:{title} is larger than the disk has room for ({_first_line(error)}): read it as training goes "
+                f"along, by --data stream:hub:{title}, or free some space."
+            ) from error
         raise UserError(f"hub:{title} cannot be fetched: {_first_line(error)}. Is the name right? {instead}") from error
     except ValueError as error:  # of several configs none was chosen, or one that does not exist
         configs = listing(_first_line(error).split("\n"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
+import math
 import mmap
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,14 @@ from torch.utils.data import DataLoader, Dataset
 from limner.core import rng
 from limner.core.errors import UserError
 from limner.data import transforms
+from limner.data.lazy import LazyPixels
 from limner.data.pair_store import PairStore
-from limner.data.sampler import Sampler
+from limner.data.sampler import Sampler, WindowSampler
 from limner.data.store import Store
 from limner.data.transforms import STILL, Variety
 
 AHEAD = 4  # batches that each worker prepares in advance
+MOST_AHEAD, AHEAD_BYTES = 64, 256_000_000  # of a stream: enough to go on with while the next pieces are read
 
 
 class Pixels:
@@ -32,8 +37,8 @@ class Pixels:
     shared memory.
     """
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = np.asarray(array)
+    def __init__(self, array: np.ndarray | LazyPixels) -> None:
+        self.array = array if isinstance(array, LazyPixels) else np.asarray(array)
         self.path: Path | None = None
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # whole, not a slice
             self.path = Path(str(array.filename))
@@ -52,6 +57,7 @@ class Pixels:
         self.array = np.asarray(np.load(self.path, mmap_mode="r")) if self.path else state["shared"].numpy()
 
     def _share(self) -> None:
+        assert isinstance(self.array, np.ndarray)  # a stream needs no other processes
         try:
             self.shared = torch.empty(self.array.shape, dtype=torch.uint8).share_memory_()
         except RuntimeError as error:
@@ -71,7 +77,7 @@ class Batches(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(
-        self, store: Store, sampler: Sampler, variety: Variety = STILL, rows: np.ndarray | None = None
+        self, store: Store, sampler: Sampler | WindowSampler, variety: Variety = STILL, rows: np.ndarray | None = None
     ) -> None:
         self.pixels, self.labels, self.size, self.rows = Pixels(store.pixels), store.labels, store.size, rows
         self.sampler, self.variety = sampler, variety
@@ -124,8 +130,8 @@ class Loader:
     """Batches for one rank, from any moment of the run on.
 
     `batch` counts the pictures of all ranks together; with `workers` of 0 batches are made in this process, else in
-    spawned ones, ahead of time. `rows` are those of a store of one kind that are used. The bytes depend on these, the
-    store, seed, batch, rank and world alone.
+    spawned ones, ahead of time; those of a stream come from a thread. `rows` are those of a store of one kind that are
+    used. The bytes depend on these, the store, seed, batch, rank and world alone.
     """
 
     def __init__(
@@ -142,8 +148,16 @@ class Loader:
     ) -> None:
         sampler = Sampler(store.count if rows is None else len(rows), seed, batch, rank, world)
         self.batches: Dataset[dict[str, Tensor]]
+        self.ahead = 0  # of a stream, whose pieces are read while the loop works on what came before
         if isinstance(store, PairStore):
             self.batches = PairBatches(store, sampler, variety)
+        elif store.windows is not None:
+            starts = store.windows if rows is None else np.searchsorted(rows, store.windows)
+            by_window = WindowSampler(starts, seed, batch, rank, world)
+            self.batches = Batches(store, by_window, variety, rows)
+            self.ahead = max(
+                AHEAD, min(MOST_AHEAD, AHEAD_BYTES // (by_window.share * math.prod(store.pixels.shape[1:])))
+            )
         else:
             self.batches = Batches(store, sampler, variety, rows)
         self.batch = batch
@@ -153,7 +167,9 @@ class Loader:
     def start(self, images: int) -> Generator[dict[str, Tensor], None, None]:
         """Yield batches without end, beginning after `images` images; closing the iterator ends its workers."""
         positions = itertools.count(images, self.batch)
-        if self.workers > 0:
+        if self.ahead:
+            yield from self._stream(positions)
+        elif self.workers > 0:
             yield from DataLoader(
                 self.batches,
                 batch_size=None,
@@ -166,8 +182,21 @@ class Loader:
                 generator=torch.Generator(),  # else it would take a number from the loop's
             )
         for position in positions:
-            batch = self.batches[position]
-            yield {name: tensor.pin_memory() for name, tensor in batch.items()} if self.pin else batch
+            yield self._pinned(self.batches[position])
+
+    def _stream(self, positions: Iterator[int]) -> Generator[dict[str, Tensor], None, None]:
+        # one thread, not processes, so that each row group is read once; decoding has threads of its own
+        pool, waiting = ThreadPoolExecutor(1), collections.deque()
+        try:
+            for position in positions:
+                waiting.append(pool.submit(self.batches.__getitem__, position))
+                if len(waiting) > self.ahead:
+                    yield self._pinned(waiting.popleft().result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _pinned(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.pin_memory() for name, tensor in batch.items()} if self.pin else batch
 
 
 def _prepare_worker(worker: int) -> None:

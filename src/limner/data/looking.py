@@ -26,6 +26,7 @@ from limner.core.errors import UserError
 from limner.data.folder import Folder
 from limner.data.source import EncodedSource, Source
 from limner.data.views import View
+from limner.data.zip_file import Zip
 
 PIECE = 200  # pictures that a process looks at between two messages
 ALONE = 1_000  # up to so many, starting processes takes longer than looking
@@ -171,7 +172,8 @@ def _look(source: Source, index: int, row: np.void, found: Looks, whole: bool) -
         row["bytes"] = len(content)
         form, mode = _header(content, name, row)
         ending = "." + name.rpartition(".")[2].lower()
-        if form and "." in name and ending not in ENDINGS.get(form, (ending,)):
+        in_files = isinstance(_inner(source), Folder | Zip)  # names in a table are those of where a picture came from
+        if in_files and form and "." in name and ending not in ENDINGS.get(form, (ending,)):
             found.misnamed[index] = form
         kind = f"{form} {mode}"
         # decoded small where the format allows it: a JPEG that is cut short shows it even so

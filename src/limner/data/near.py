@@ -9,37 +9,38 @@ import numpy as np
 NEAR = 4  # bits of 64 in which the perceptual hashes of two copies may differ
 BANDS = ((0, 13), (13, 26), (26, 39), (39, 52), (52, 64))  # one more than NEAR: one of them is the same in both
 ALIKE, MATCH = 10.0, 0.985  # grey levels of mean difference, and correlation, of what is left of two copies
-AT_ONCE = 100_000  # pairs that are compared at a time
+AT_ONCE = 20_000  # pairs that are compared at a time
 MOST = 200_000_000  # pairs that are compared at all: sets of one motif share most of their hashes
 _ONES = np.array([bin(number).count("1") for number in range(1 << 16)], dtype=np.uint8)
 
 
-def near_pairs(hashes: np.ndarray, thumbs: np.ndarray) -> np.ndarray:
-    """Find pairs of pictures that look the same, int64 (P, 2) with the smaller row first, in order.
+def near_groups(hashes: np.ndarray, thumbs: np.ndarray) -> list[list[int]]:
+    """Find groups of pictures that look the same: lists of rows in order, the group of the first row first.
 
     `hashes` uint64 (N,) are perceptual hashes, of which near ones differ in at most NEAR bits; `thumbs` uint8 (N, k)
     are the pictures reduced to a few grey values, which must agree too. Two hashes that differ in so few bits are equal
-    in at least one of five bands: only pictures that share a band are compared.
+    in at least one of five bands: only pictures that share a band are compared, and of those that are in one group
+    already none. Memory is bounded by AT_ONCE pairs, however many pictures are alike.
     """
-    found = []
-    for first, second in _candidates(hashes):
-        apart = (hashes[first] ^ hashes[second]).view(np.uint16).reshape(-1, 4)
-        near = _ONES[apart].sum(axis=1) <= NEAR
+    group = np.arange(len(hashes))  # of each row, named after its first one
+    for first, second in _candidates(hashes, group):
+        bits = (hashes[first] ^ hashes[second]).view(np.uint16).reshape(-1, 4)
+        near = _ONES[bits].sum(axis=1) <= NEAR
         first, second = first[near], second[near]
         one, other = (thumbs[rows].astype(np.float32) for rows in (first, second))
         alike = np.abs(one - other).mean(axis=1) <= ALIKE
         one, other = (some - some.mean(axis=1, keepdims=True) for some in (one, other))
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         alike &= np.einsum("ij,ij->i", one, other) >= MATCH * lengths
-        found.append(np.column_stack([first[alike], second[alike]]))
-    pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-    pairs = np.sort(pairs.astype(np.int64), axis=1)
-    return np.unique(pairs, axis=0)
+        if alike.any():
+            group[:] = _joined(group, np.unique(np.column_stack([group[first[alike]], group[second[alike]]]), axis=0))
+    order = np.argsort(group, kind="stable")
+    found = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return [rows.tolist() for rows in found if len(rows) > 1]
 
 
-def groups(pairs: np.ndarray, count: int) -> list[list[int]]:
-    """Join pairs of `count` rows into groups, each in order, the group of the first row first."""
-    parent = np.arange(count)
+def _joined(group: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    parent = np.arange(len(group))
 
     def root(row: int) -> int:
         while parent[row] != row:
@@ -50,14 +51,13 @@ def groups(pairs: np.ndarray, count: int) -> list[list[int]]:
     for first, second in pairs.tolist():
         one, other = sorted((root(first), root(second)))
         parent[other] = one
-    members: dict[int, list[int]] = {}
-    for row in np.unique(pairs).tolist():
-        members.setdefault(root(row), []).append(row)
-    return [members[key] for key in sorted(members)]
+    while not np.array_equal(parent, parent[parent]):
+        parent = parent[parent]
+    return parent[group]
 
 
-def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    # pairs of rows that share a band, some at a time
+def _candidates(hashes: np.ndarray, group: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    # pairs of rows that share a band and are in no group together, as `group` says by then; some at a time
     left = MOST
     for low, high in BANDS:
         band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
@@ -72,6 +72,7 @@ def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 if left <= 0:
                     break
                 others = rows[place + 1 :]
+                others = others[group[others] != group[rows[place]]]
                 pending.append((np.full(len(others), rows[place]), others))
                 size += len(others)
                 left -= len(others)

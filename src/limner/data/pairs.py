@@ -81,6 +81,11 @@ def find_parts(data: str, paired: bool) -> Found:
         from limner.data import hub
 
         return _columns(*hub.open_columns(rest), data)
+    if kind == "stream":
+        raise UserError(
+            f"data {data!r}: only sets of one kind of picture are streamed. Give it without 'stream:': both kinds are "
+            "then decoded once, at the size that is trained at."
+        )
     path = sources.located(rest)
     if path.exists():
         kind = kind or sources.recognised(path) or ""

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from limner.core.config import Size
 from limner.core.errors import UserError
 
 SAMPLE = 64  # how many pictures are looked at to learn a set's natural size
+FEW = 4  # windows of a stream that are read to look at some of its pictures
 PIECES, PIECE = 64, 65_536  # of a large file: so many pieces, of so many bytes, tell it from another one
 
 
@@ -30,7 +32,8 @@ class Source(abc.ABC):
     uint8 (N, H, W, C) for sets that are arrays in memory already, else None; `shape` is (H, W, C) for those that are
     uint8 arrays somewhere, of which `block` cuts a piece out quicker than pictures can be read one by one.
     `fingerprint` is a SHA-256 that says which pictures they are, also after they were copied elsewhere; `stamp`
-    changes when a file is written anew, and then what was decoded from it is not trusted.
+    changes when a file is written anew, and then what was decoded from it is not trusted. `windows`, int64 (G + 1,), is
+    for sets that are never decoded whole: the numbers of the first pictures of the pieces that they are read by.
     """
 
     builtin: ClassVar[bool] = False
@@ -42,6 +45,7 @@ class Source(abc.ABC):
     classes: tuple[str, ...] = ()
     array: np.ndarray | None = None
     shape: tuple[int, int, int] | None = None
+    windows: np.ndarray | None = None
     fingerprint: str
     stamp: str = ""
 
@@ -72,11 +76,16 @@ class Source(abc.ABC):
         """Pictures `first` up to `last` of a set with a `shape`, uint8 (n, H, W, C); UserError when one is broken."""
         raise NotImplementedError
 
+    @property
+    def sample(self) -> list[int]:
+        """Numbers of some pictures, spread over the set: those by which all are judged."""
+        return together(np.unique(np.linspace(0, len(self) - 1, SAMPLE).round().astype(int)), self.windows).tolist()
+
     @functools.cached_property
     def sizes(self) -> list[Size]:
         """The different sizes among a sample of the pictures, smallest first; empty when none is readable."""
         found = set()
-        for index in np.unique(np.linspace(0, len(self) - 1, SAMPLE).round().astype(int)).tolist():
+        for index in self.sample:
             with contextlib.suppress(UserError):
                 found.add(self.probe(index)[0])
         return sorted(found, key=lambda size: (size.height * size.width, size.height))
@@ -135,6 +144,23 @@ class EncodedSource(Source):
 
     def probe(self, index: int) -> tuple[Size, int]:
         return images.probe(self.content(index), self.name(index))
+
+
+def together(rows: np.ndarray, windows: np.ndarray | None) -> np.ndarray:
+    """As many other rows for those asked for, int64 and in order, that lie in few windows, and so are soon read.
+
+    The rows themselves where there are no windows. Other rows asked for give other windows.
+    """
+    if windows is None or not len(rows):
+        return rows
+    groups = len(windows) - 1
+    many = min(groups, max(FEW, math.ceil(len(rows) * groups / windows[-1])))
+    shift = int(rows.sum()) % groups
+    chosen = np.unique((np.linspace(0, groups - 1, many).round().astype(np.int64) + shift) % groups)
+    there = np.concatenate([np.arange(*windows[group : group + 2].tolist()) for group in chosen.tolist()])
+    if len(there) < len(rows):
+        return rows
+    return there[np.linspace(0, len(there) - 1, len(rows)).round().astype(np.int64)]
 
 
 def fingerprint_of(paths: Iterable[Path]) -> tuple[str, str]:

@@ -6,11 +6,9 @@ import collections
 import dataclasses
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,20 +16,19 @@ from limner.core import images
 from limner.core.config import Size
 from limner.core.errors import UserError, listing
 from limner.data.cache import Cache
-from limner.data.source import Source
+from limner.data.lazy import LazyPixels
+from limner.data.parallel import in_order
+from limner.data.source import EncodedSource, Source, together
 
 if TYPE_CHECKING:
     from limner.core.contract import Spec
 
 MINIMUM = 4  # readable pictures below which a set is refused
 IN_MEMORY = 1_000_000_000  # bytes up to which the pictures of an array source stay in memory
-CHUNK = 8  # pictures that a thread decodes at a time: handing out single small ones costs as much as decoding them
-MOST_THREADS = 16
 PIECE = 16_000_000  # bytes that are cut out of an array at a time
 
 Progress = Callable[[int, int], None]
 Skipped = list[tuple[int, str, str]]  # number, name, reason
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Store:
     are in neither. `fingerprint` is the source's.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | LazyPixels
     labels: np.ndarray | None
     classes: tuple[str, ...]
     size: Size
@@ -52,11 +49,17 @@ class Store:
     fingerprint: str
     skipped_at: tuple[int, ...] = ()
     """numbers of the skipped pictures in the source"""
+    windows: np.ndarray | None = None
+    """of a stream, whose pictures are in no store: as the source has them"""
 
     @property
     def count(self) -> int:
         """How many pictures there are."""
         return len(self.pixels)
+
+    def spread(self, count: int) -> np.ndarray:
+        """Numbers of so many pictures, or up to twice as many, spread over the set, which may be sorted by class."""
+        return together(np.arange(0, self.count, max(1, self.count // count))[: 2 * count], self.windows)
 
     @property
     def spec(self) -> Spec:
@@ -96,6 +99,13 @@ class Store:
         size = size or natural_size(source)
         channels = channels or common_channels(source)
         load = Size(round(size.height * crop), round(size.width * crop))
+        if source.windows is not None and isinstance(source, EncodedSource):
+            if len(source) < least:
+                raise _too_few(len(source), [], least)
+            pixels = LazyPixels(source, channels, load)
+            return Store(
+                pixels, source.labels, source.classes, size, channels, (), source.fingerprint, windows=source.windows
+            )
         shape = (len(source), channels, load.height, load.width)
         skipped: Skipped = []
         rows = _decode(source, channels, load, skipped, progress, least)
@@ -206,7 +216,8 @@ def common_channels(source: Source) -> int:
         except UserError:
             return None  # it will be skipped when it is decoded
 
-    for number, channels in enumerate(in_order(one, len(source))):
+    looked_at = range(len(source)) if source.windows is None else source.sample
+    for number, channels in zip(looked_at, in_order(lambda place: one(looked_at[place]), len(looked_at)), strict=True):
         if channels is not None:
             found[channels].append(number)
     if len(found) == 1:
@@ -222,17 +233,3 @@ def common_channels(source: Source) -> int:
         f"the pictures differ in channels; {'; '.join(parts)}. Choose for all: --channels 3 makes them colour, "
         "--channels 1 grey; transparency is then laid on white."
     )
-
-
-def in_order(function: Callable[[int], T], count: int) -> Iterator[T]:
-    """Yield function(0), function(1) ... from all cores, as Pillow lets go of Python's lock; few results wait."""
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
-    waiting: collections.deque[Future[list[T]]] = collections.deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for first in range(0, count, CHUNK):
-            numbers = range(first, min(count, first + CHUNK))
-            waiting.append(pool.submit(lambda numbers=numbers: [function(number) for number in numbers]))
-            if len(waiting) > 2 * threads:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()

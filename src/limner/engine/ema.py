@@ -7,6 +7,13 @@ import copy
 import torch
 from torch import Tensor, nn
 
+PER_PICTURE = 10_000 / 32  # images of half-life for each picture of the batch (arXiv 2006.06676, its "auto")
+
+
+def half_life(asked: int | None, batch: int) -> int:
+    """The half-life asked for, in images, or that of StyleGAN2-ADA for this batch."""
+    return asked if asked is not None else round(PER_PICTURE * batch)
+
 
 class Ema:
     """An average of networks with a half-life counted in images.

@@ -61,15 +61,15 @@ def settle(
     machine: Machine,
     here: Ranks,
     before: dict[str, Any] | None,
-    augment: dict[str, str],
+    chosen: dict[str, Any],
 ) -> list[str]:
     """Write config.json, rank 0 alone, and return what differs from the machine that the run began on.
 
-    `data` says what the pictures are, `augment` how what D is shown is varied, and why. Errors: UserError when the
+    `data` says what the pictures are, `chosen` what else "auto" became. Errors: UserError when the
     pictures are not those that the run began with.
     """
     found = {"data": data, "machine": to_dict(machine), "torch": torch.__version__, "total": total, "world": here.world}
-    found["augment"] = augment
+    found |= chosen
     old = before["resolved"] if before else found
     changed = differences(old["data"], data)
     if changed:

@@ -40,7 +40,7 @@ def expected(config: TrainConfig, method: Method, spec: Spec, world: int = 1) ->
             copy.step(batch, _Play(copy), Clock(10**9))
         except (NotImplementedError, RuntimeError, UserError):
             return None
-    return PROCESS + weights * (MOMENTS + bool(config.ema)) + live.peak
+    return PROCESS + weights * (MOMENTS + (config.ema != 0)) + live.peak
 
 
 def available(device: str) -> int:

@@ -40,6 +40,8 @@ class ModelInfo:
     ema: int | None = None
     """half-life of the average that the weights are, in images; 0: they are no average; None: not recorded"""
     limner: str = VERSION
+    faces: dict[str, float] = dataclasses.field(default_factory=dict)
+    """room round the aligned faces that it learned from, on side A, B or, for pictures of one kind, ''"""
 
 
 def save(
@@ -59,7 +61,21 @@ def describe(spec: Spec, config: TrainConfig, images: int) -> dict[str, str]:
     info = ModelInfo(
         config.preset, config.method, to_dict(config.settings), to_dict(spec), images, config.data, config.ema
     )
+    info = dataclasses.replace(info, faces=faces_of(Path(config.data)))
     return {FORMAT_KEY: FORMAT, INFO_KEY: json.dumps(to_dict(info))}
+
+
+def faces_of(data: Path, depth: int = 3) -> dict[str, float]:
+    """The margin of aligned faces by side, as `limner prepare` wrote down; empty where a folder holds none."""
+    try:
+        asked = json.loads((data / "prepare.json").read_text(encoding="utf-8"))["asked"]
+        if asked["prepare"] == "faces":
+            return dict.fromkeys("AB" if asked["pairs"] else ("",), float(asked["margin"]))
+        found = faces_of(Path(asked["photos"]), depth - 1) if depth else {}  # B of outlines and the like: photographs
+        return {"B": found[""]} if "" in found else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        sides = {side: faces_of(data / side, 0) for side in "AB"} if depth else {}
+        return {side: found[""] for side, found in sides.items() if "" in found}
 
 
 def read_description(metadata: Mapping[str, str], file: Path) -> tuple[ModelInfo, Spec]:

@@ -11,6 +11,7 @@ from limner.nets.init import normal_init
 from limner.nets.memory import recomputed
 from limner.nets.norms import Norm, norm_layer, wants_bias
 from limner.nets.resample import BlurDouble, BlurHalve, crop, pad_to
+from limner.nets.winograd import Conv3x3
 
 Resampling = Literal["strided", "blur"]
 MULTIPLE, LEAST = 4, 8  # two halvings; reflecting one pixel in a residual block takes a map of 2x2
@@ -24,11 +25,11 @@ class ResidualBlock(nn.Module):
         bias = wants_bias(name)
         self.body = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, 3, bias=bias),
+            Conv3x3(width, width, bias=bias),
             norm_layer(name, width),
             activation(slope),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, 3, bias=bias),
+            Conv3x3(width, width, bias=bias),
             norm_layer(name, width),
         )
 
@@ -120,15 +121,16 @@ def activation(slope: float) -> nn.Module:
 
 
 def _halve(width: int, name: Norm, slope: float, resampling: Resampling) -> nn.Sequential:
-    blur = resampling == "blur"
-    conv = nn.Conv2d(width, 2 * width, 3, 1 if blur else 2, 1, bias=wants_bias(name))
-    return nn.Sequential(*_finish(conv, name, slope), BlurHalve() if blur else nn.Identity())
+    bias = wants_bias(name)
+    if resampling == "blur":
+        return nn.Sequential(*_finish(Conv3x3(width, 2 * width, 1, bias=bias), name, slope), BlurHalve())
+    return nn.Sequential(*_finish(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=bias), name, slope), nn.Identity())
 
 
 def _double(width: int, name: Norm, slope: float, resampling: Resampling) -> nn.Sequential:
     after, bias = width // 2, wants_bias(name)
     if resampling == "blur":
-        return nn.Sequential(BlurDouble(), *_finish(nn.Conv2d(width, after, 3, 1, 1, bias=bias), name, slope))
+        return nn.Sequential(BlurDouble(), *_finish(Conv3x3(width, after, 1, bias=bias), name, slope))
     return nn.Sequential(*_finish(nn.ConvTranspose2d(width, after, 3, 2, 1, 1, bias=bias), name, slope))
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -93,8 +94,10 @@ def ray(task: Task, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
         import ray.data as sets  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError("--engine ray needs the package Ray: pip install 'limner[cluster]'") from error
+    for talker in ("ray", "ray.data"):  # plans and hints of its own, between our lines
+        logging.getLogger(talker).setLevel(logging.ERROR)
     if not cluster.is_initialized():
-        cluster.init(log_to_driver=False)
+        cluster.init(log_to_driver=False, logging_level=logging.ERROR)
     sets.DataContext.get_current().enable_progress_bars = False
     everything = iter(items)
     while piece := list(itertools.islice(everything, SLICE)):

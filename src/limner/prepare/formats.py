@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import io
 import json
@@ -15,7 +16,9 @@ import numpy as np
 from limner.core import files, images
 from limner.core.config import Size
 from limner.core.errors import UserError
+from limner.data.cache import write_header
 from limner.data.source import Source
+from limner.prepare.untroubled import Untroubled
 
 ROWS = 100  # of a row group, which is what a reader of Parquet holds in memory
 LEVEL = 2  # of PNGs: 7 % larger than by Pillow's own 6, in less than half the time
@@ -140,12 +143,20 @@ class Hdf5Format(Format):
         return picture
 
     def write(self, part: Part, table: Table, rows: Rows) -> None:
-        made = list(rows)
-        for key in table.sources:
-            shape = (table.size.height, table.size.width, table.channels[key])
-            stack = np.stack([row[key] for _, _, row in made]) if made else np.empty((0, *shape), np.uint8)
-            with files.atomic(self._file(part, key)) as temporary, temporary.open("wb") as file:
-                np.save(file, stack)
+        shapes = {key: (table.size.height, table.size.width, table.channels[key]) for key in table.sources}
+        with contextlib.ExitStack() as stack:
+            out = {}
+            for key, shape in shapes.items():
+                temporary = stack.enter_context(files.atomic(self._file(part, key)))
+                out[key] = stack.enter_context(temporary.open("wb"))
+                write_header(out[key], (0, *shape))
+            count = 0
+            for count, (_, _, row) in enumerate(rows, start=1):  # noqa: B007
+                for key, file in out.items():
+                    file.write(np.ascontiguousarray(row[key]).data)
+            for key, shape in shapes.items():
+                out[key].seek(0)
+                write_header(out[key], (count, *shape))
 
     def assemble(
         self, work: Path, tables: Sequence[Table], parts: dict[str, list[Part]], facts: dict[str, Any]
@@ -155,20 +166,23 @@ class Hdf5Format(Format):
         whole = work / "whole.h5"
         splits = len({table.split for table in tables}) > 1
         words = h5py.string_dtype()
-        with files.atomic(whole) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs[MARK] = json.dumps(facts)
-            for table in tables:
-                group = file.require_group(table.split) if splits else file
-                some, count = parts[table.title], facts["counts"][table.title]
-                names = "names" if table.paired or not table.two else f"names_{next(iter(table.sources))}"
-                group.create_dataset(names, (count,), words)
-                if table.classes:
-                    group.create_dataset("labels", (count,), np.int64)
-                    group.create_dataset("classes", data=list(table.classes), dtype=words)
-                for key, channels in table.channels.items():
-                    shape = (table.size.height, table.size.width, channels)
-                    group.create_dataset(_array(key), (count, *shape), np.uint8, chunks=(1, *shape))
-                self._fill(group, table, some, names)
+        with files.atomic(whole) as temporary, Untroubled(temporary, "wb+") as content:
+            with h5py.File(content, "w") as file:
+                file.attrs[MARK] = json.dumps(facts)
+                for table in tables:
+                    group = file.require_group(table.split) if splits else file
+                    some, count = parts[table.title], facts["counts"][table.title]
+                    names = "names" if table.paired or not table.two else f"names_{next(iter(table.sources))}"
+                    group.create_dataset(names, (count,), words)
+                    if table.classes:
+                        group.create_dataset("labels", (count,), np.int64)
+                        group.create_dataset("classes", data=list(table.classes), dtype=words)
+                    for key, channels in table.channels.items():
+                        shape = (table.size.height, table.size.width, channels)
+                        group.create_dataset(_array(key), (count, *shape), np.uint8, chunks=(1, *shape))
+                    self._fill(group, table, some, names)
+            if content.problem is not None:
+                raise content.problem
         return whole
 
     def _fill(self, group: Any, table: Table, parts: list[Part], names: str) -> None:
@@ -181,7 +195,7 @@ class Hdf5Format(Format):
                 if table.classes:
                     group["labels"][first:last] = facts["labels"]
                 for key in table.sources:
-                    group[_array(key)][first:last] = np.load(self._file(part, key))
+                    group[_array(key)][first:last] = np.load(self._file(part, key), mmap_mode="r")
             first = last
 
     def asked(self, out: Path) -> dict[str, Any] | None:
@@ -227,7 +241,8 @@ class ParquetFormat(Format):
         options = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
         with (
             files.atomic(self._file(part, table)) as temporary,
-            pyarrow.parquet.ParquetWriter(temporary, schema, **options) as writer,
+            temporary.open("wb") as content,  # Python's own, whose errors have words
+            pyarrow.parquet.ParquetWriter(content, schema, **options) as writer,
         ):
             waiting: list[dict[str, Any]] = []
             for name, label, row in rows:

@@ -21,8 +21,9 @@ from limner.core.config import Size
 from limner.core.errors import UserError, listing
 from limner.data.cache import check_space
 from limner.data.pairs import find_parts
+from limner.data.parallel import in_order
 from limner.data.source import Source
-from limner.data.store import common_channels, in_order, load_picture, natural_size
+from limner.data.store import common_channels, load_picture, natural_size
 from limner.prepare.formats import FORMATS, Format, Part, Table
 
 Kind = Literal["auto", "one", "pairs", "unpaired"]
@@ -111,12 +112,13 @@ class Packing:
         plan = self.work / "asked.json"
         if not plan.is_file() or json.loads(plan.read_text(encoding="utf-8")) != self.asked:
             self._clear()
-            files.write_text(plan, json.dumps(self.asked))
         there = sum(file.stat().st_size for file in self.work.rglob("*") if file.is_file())
         raw = sum(table.count * table.row_bytes for table in self.tables)
         check_space(
             self.work, round(raw * self.format.space) - there, "the packed pictures", "another OUT, or a smaller --size"
         )
+        if not plan.is_file():
+            files.write_text(plan, json.dumps(self.asked))
         files.remove_leftovers(self.work)
         parts = {table.title: list(self._parts(table, progress)) for table in self.tables}
         counts = {title: sum(part.count for part in some) for title, some in parts.items()}

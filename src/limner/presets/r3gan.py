@@ -9,15 +9,15 @@ from limner.core.config import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class R3GANSettings:
-    """The numbers of an R3GAN; the defaults are the paper's (arXiv 2501.05441) with a third of its widths."""
+    """The numbers of an R3GAN; the defaults are the paper's (arXiv 2501.05441) with a third of its widths, or less."""
 
     latent: int = 64
     """size of the noise vector"""
     filters: int | None = None
     """filters at the picture's own resolution, doubled at every halving; auto: --widest, half as many at every
     doubling beyond 32 px"""
-    widest: int = 256
-    """filters at most (the paper's nets, made for many GPUs: 768)"""
+    widest: int | None = None
+    """filters at most (the paper's nets, made for many GPUs: 768); auto: 256, and 128 on a CPU"""
     patch: int = 1
     """side, in pixels, of the squares that the largest resolution consists of (2: three times as fast, less fine)"""
     gamma: float | None = None
@@ -38,7 +38,7 @@ def r3gan() -> TrainConfig:
 
     Source: arXiv 2501.05441.
     """
-    return TrainConfig("r3gan", "r3gan", R3GANSettings(), images=2_000_000, batch=64, ema=25_000)
+    return TrainConfig("r3gan", "r3gan", R3GANSettings(), images=2_000_000, batch=64, ema=None)
 
 
 def r3gan_tiny() -> TrainConfig:

@@ -58,7 +58,7 @@ def studio(command: Studio) -> None:
     from limner.studio.app import open_doors
     from limner.studio.house import House
 
-    address = open_doors(House(command.runs, command.data), command.host, port, password, command.api_only)
+    address, _ = open_doors(House(command.runs, command.data), command.host, port, password, command.api_only)
     if port != command.port:
         say(f"Port {command.port} is in use; this is the next free one.")
     say(f"The studio is open at {address} for the runs in {command.runs}; Ctrl-C closes it.")

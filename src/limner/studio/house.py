@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import secrets
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +18,7 @@ from limner.core.errors import UserError
 from limner.studio.jobs import Jobs
 from limner.studio.shelf import Shelf
 
+KEPT, TIDIED = 24 * 3600.0, 3600.0  # seconds that results are kept, and between looks for older ones
 HIDDEN = ".studio"  # in the runs folder: uploads, results, the queue of trainings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,12 +36,25 @@ class House:
         self.jobs = Jobs(self.runs / HIDDEN, self.runs)
         self.computing = threading.Lock()  # one network at a time: two would only slow each other down
         self.files.mkdir(parents=True, exist_ok=True)
+        self._tidied = -TIDIED
 
     def folder(self) -> Path:
-        """A new folder for results, of a name that nobody can guess."""
+        """A new folder for results, of a name that nobody can guess; those of yesterday are cleared away."""
+        self._tidy()
         folder = self.files / secrets.token_hex(16)
         folder.mkdir()
         return folder
+
+    def _tidy(self) -> None:
+        # uploads lie here, too; Gradio forgets at its end what it has put here
+        if time.monotonic() - self._tidied < TIDIED:
+            return
+        self._tidied = time.monotonic()
+        for child in self.files.iterdir():
+            with contextlib.suppress(OSError):  # somebody else may be tidying
+                newest = max(path.lstat().st_ctime for path in (child, *child.rglob("*")))
+                if newest < time.time() - KEPT:
+                    shutil.rmtree(child)
 
 
 def said(function: F) -> F:

@@ -22,9 +22,15 @@ from limner.core import files
 from limner.core.config import Size, TrainConfig, from_dict
 from limner.core.errors import UserError
 from limner.core.runs import Run
+from limner.engine.distributed import Ranks
+from limner.engine.machine import resolve
 
 FILE, LOG = "jobs.json", "training.log"
+PROGRAM = (sys.executable, "-m", "limner")
 TAIL = 2_000  # bytes of a log that are shown
+PARAGRAPH = 300  # letters of what went wrong that are shown in a line
+SAID = "limner: "  # before what the command line says of a mistake
+INTERRUPTED = 130  # exit status of `limner train` after a Ctrl-C, with all saved
 CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # of this process, which has to ask after them
 
 
@@ -37,6 +43,8 @@ class Job:
     pid: int = 0
     born: str = ""
     """when that process began, by which another one of the same number is told from it"""
+    failed: str = ""
+    """why it ended, when it ended by itself and was not done"""
 
 
 class Jobs:
@@ -50,19 +58,21 @@ class Jobs:
     def ask(self, run: str, words: list[str]) -> None:
         """Put a training at the end of the queue, and begin it if nothing trains; UserError if it is there already."""
         with self._lock:
-            jobs = self._read()
+            jobs = [job for job in self.tend() if job.run != run or not job.failed]
             if any(job.run == run for job in jobs):
                 raise UserError(f"{run} is training, or waits for its turn")
             self._write([*jobs, Job(run, words)])
             self.tend()
 
     def tend(self) -> list[Job]:
-        """Forget what has ended, begin what is next, and list the rest: the one that trains first."""
+        """Forget what has ended well, begin what is next, and list the rest: the one that trains first."""
         with self._lock:
             before = self._read()
-            jobs = [job for job in before if not job.pid or self._alive(job)]
-            if jobs and not any(job.pid for job in jobs):
-                jobs[0] = self._begin(jobs[0])
+            seen = (job if not job.pid or self._alive(job) else self._ended(job) for job in before)
+            jobs = [job for job in seen if job is not None]
+            waiting = [i for i, job in enumerate(jobs) if not job.pid and not job.failed]
+            if waiting and not any(job.pid for job in jobs):
+                jobs[waiting[0]] = self._begin(jobs[waiting[0]])
             if jobs != before:
                 self._write(jobs)
             return jobs
@@ -76,10 +86,14 @@ class Jobs:
                     return f"{run} saves and stops."
                 if job.run == run:
                     self._write([other for other in self._read() if other.run != run])
-                    return f"{run} no longer waits."
+                    return f"{run} is forgotten." if job.failed else f"{run} no longer waits."
         if self.busy(run):
             raise UserError(f"{run} was not started here: stop it where it runs, by Ctrl-C")
         raise UserError(f"{run} is not training")
+
+    def knows(self, run: str) -> bool:
+        """Whether a training of that name was asked for here, and has not ended well."""
+        return any(job.run == run for job in self._read())
 
     def busy(self, run: str) -> bool:
         """Whether any process, started here or elsewhere, trains in that run folder."""
@@ -106,7 +120,7 @@ class Jobs:
         log.parent.mkdir(exist_ok=True)
         with log.open("wb") as file:
             child = subprocess.Popen(
-                [sys.executable, "-m", "limner", *job.words],
+                [*PROGRAM, *job.words],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -115,6 +129,18 @@ class Jobs:
             )
         CHILDREN[child.pid] = child
         return dataclasses.replace(job, pid=child.pid, born=_born(child.pid))
+
+    def _ended(self, job: Job) -> Job | None:
+        # a process that another studio began tells nobody how it ended: its run folder shows how far it came
+        child = CHILDREN.pop(job.pid, None)
+        status = child.returncode if child else 0
+        if status in (0, INTERRUPTED):
+            return None
+        said = " ".join(self.last_words(job.run).rpartition(SAID)[2].split())
+        why = said[-PARAGRAPH:] or f"it ended with status {status}"
+        if status < 0:
+            why = f"it was ended from outside (signal {-status}), perhaps for want of memory; what was saved is there"
+        return dataclasses.replace(job, pid=0, born="", failed=why)
 
     def _alive(self, job: Job) -> bool:
         if job.pid in CHILDREN:
@@ -145,11 +171,18 @@ def command(config: TrainConfig, out: Path) -> list[str]:
     return words
 
 
-def continuing(run: Run) -> list[str]:
-    """The words that go on with a run; UserError when its config.json cannot be read."""
+def continuing(run: Run) -> tuple[list[str], str]:
+    """The words that go on with a run, and what is to be said of them; UserError when its config.json is damaged."""
     content = run.read_config()["config"]
     settings = presets.get(content["preset"]).settings
-    return command(from_dict(TrainConfig, content, settings=type(settings)), run.folder)
+    config = from_dict(TrainConfig, content, settings=type(settings))
+    try:
+        resolve(config.engine, Ranks(), config.batch)
+    except UserError:  # a run may go on on other hardware
+        engine = dataclasses.replace(config.engine, device="auto")
+        note = f"It was begun with --device {config.engine.device}, which is not here: it goes on with what is."
+        return command(dataclasses.replace(config, engine=engine), run.folder), note
+    return command(config, run.folder), ""
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -16,6 +16,7 @@ from limner.inference.pipeline import Pipeline
 from limner.methods import METHODS
 
 LOADED = 3  # models that are kept in memory
+SMALL = 64  # pixels
 DEEPEST = 3  # folders below the runs folder in which runs are looked for
 
 
@@ -63,6 +64,17 @@ class Model:
         return f"{self.info.preset}: {kind}, {spec.height} x {spec.width} px, after {self.info.images:,} images"
 
     @property
+    def small(self) -> bool:
+        """Whether its pictures are so small that enlarged ones should show their pixels."""
+        return self.spec is not None and max(self.spec.height, self.spec.width) <= SMALL
+
+    def margin(self, direction: str | None) -> float | None:
+        """The room round the aligned faces that a translator was given while it trained; None: no such faces."""
+        if self.info is None or not self.directions:
+            return None
+        return self.info.faces.get((direction or self.directions[0])[0])
+
+    @property
     def thumbnail(self) -> Path | None:
         """Its newest sheet of samples."""
         sheets = self.run.sample_sheets()
@@ -74,6 +86,7 @@ class Shelf:
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
+        self._models: dict[str, Model] = {}  # as they were seen last
         self._pipelines: collections.OrderedDict[tuple[str, float], Pipeline] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -96,6 +109,10 @@ class Shelf:
     def models(self) -> list[Model]:
         """What can be used, and what is broken, newest first."""
         return [self._model(run) for run in self.folders() if run.model_file.is_file()]
+
+    def reason(self, run: Run) -> str:
+        """Why the model of a run cannot be used; empty when it can, or there is none yet."""
+        return self._model(run).broken if run.model_file.is_file() else ""
 
     def model(self, name: str) -> Model:
         """The model of that run; UserError when there is none, or it is broken."""
@@ -120,11 +137,23 @@ class Shelf:
 
     def _model(self, run: Run) -> Model:
         name, changed = self.name(run), run.model_file.stat().st_mtime
+        seen = self._models.get(name)
+        if seen is None or seen.changed != changed:
+            seen = self._models[name] = self._looked_at(name, run, changed)
+        return seen
+
+    def _looked_at(self, name: str, run: Run, changed: float) -> Model:
         try:
             info, spec = peek(run.folder)
-            settings_of(info)  # its plug-in may be missing
         except UserError as error:
             return Model(name, run, changed, broken=str(error).replace(str(run.folder), name))
+        try:
+            settings_of(info)
+        except UserError as error:
+            needs = (
+                f"its method {info.method} is not as this limner knows it: install the plug-in or the version of limner"
+            )
+            return Model(name, run, changed, broken=f"{needs} ({info.limner}) that made it ({error})")
         return Model(name, run, changed, info, spec)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import shlex
 import shutil
@@ -15,10 +16,12 @@ from gradio.events import api
 from limner import presets
 from limner.commands.forecast import forecast
 from limner.core.config import TrainConfig
-from limner.core.console import duration
 from limner.core.contract import Spec
 from limner.core.errors import UserError
+from limner.core.files import LOCK
+from limner.core.runs import Run
 from limner.data import SOURCES, catalog
+from limner.data.folder import SUFFIXES
 from limner.data.inspection import Inspection, advise, inspect
 from limner.engine import memory
 from limner.methods import METHODS
@@ -27,58 +30,81 @@ from limner.studio import uploads
 from limner.studio.house import House, said
 from limner.studio.jobs import command
 
-LENGTHS = (("a first look (20,000 images)", 20_000), ("an hour or so (200,000)", 200_000), ("as the recipe says", 0))
+LENGTHS = (("a first look: 20,000 images", 20_000), ("longer: 200,000 images", 200_000), ("as the recipe says", 0))
 SEVERITY = {"stops": "stops training", "harms": "harms", "note": "note"}
-ARCHIVES = (".zip",)
+ARCHIVE = ".zip"
+MOST = 5_000  # pictures that are sent to be trained on
 NAME = re.compile(r"[\w][\w.-]{0,59}")
+TITLE = "pictures"  # of a set that was sent without a name
 
 
 def page(house: House, blocks: gr.Blocks) -> None:
     """Lay out the page and wire it."""
     choices = sorted(_places(house))
     with gr.Row():
-        with gr.Column():
+        with gr.Column(min_width=300):
             gr.Markdown("#### 1. Pictures")
             data = gr.Dropdown(choices, value=_usual(choices), label="A set that is here", elem_id="data")
-            sent = gr.File(label="or a .zip of your own", file_types=list(ARCHIVES), elem_id="zip")
+            sent = gr.File(
+                label="or your own: a .zip, or all the pictures",
+                file_count="multiple",
+                file_types=[ARCHIVE, "image"],
+                elem_id="zip",
+                height=160,
+            )
             look = gr.Button("Look at them", elem_id="look")
-            seen = gr.HTML("", elem_id="seen", padding=True)
-        with gr.Column():
+            seen = gr.HTML("", elem_id="seen", elem_classes="bare")
+        with gr.Column(min_width=300):
             gr.Markdown("#### 2. Recipe")
             preset = gr.Dropdown(presets.PRESETS.names(), value="dcgan-digits", label="Preset", elem_id="preset")
             about = gr.Markdown(_about("dcgan-digits"), elem_classes="soft")
             with gr.Row():
-                size = gr.Number(None, label="Size in pixels; empty: as the recipe says", precision=0, elem_id="size")
-                length = gr.Dropdown(list(LENGTHS), value=20_000, label="How long", elem_id="length")
+                length = gr.Dropdown(
+                    list(LENGTHS), value=20_000, label="How long", elem_id="length", scale=3, min_width=250
+                )
+                size = gr.Number(
+                    0, label="Pixels (0: as the recipe says)", precision=0, elem_id="size", scale=2, min_width=150
+                )
             name = gr.Textbox("", label="Name of the run", placeholder="such as flowers-1", elem_id="name")
             with gr.Row():
-                ask = gr.Button("What will it take?", elem_id="ask")
-                start = gr.Button("Start", variant="primary", elem_id="start")
+                ask = gr.Button("What will it take?", elem_id="ask", min_width=140)
+                start = gr.Button("Start", variant="primary", elem_id="start", min_width=140)
             answer = gr.Markdown("", elem_id="begun")
 
     @said
-    def look_at(chosen: str | None, archive: str | None) -> tuple[Any, ...]:
-        place = keep(archive) if archive else chosen
+    def look_at(chosen: str | None, files: list[str] | None, called: str) -> tuple[Any, ...]:
+        place = keep(files) if files else chosen
         found = inspect(_place(house, place))
         advice = advise(found)
         recipe = gr.Dropdown(value=advice.preset) if advice else gr.Dropdown()
         places = gr.Dropdown(choices=sorted(_places(house)), value=place)
-        return (
-            _words(found, house),
-            recipe,
-            gr.Number(value=advice.size if advice else None),
-            places,
-            gr.File(value=None),
-        )
+        size = gr.Number(value=advice.size if advice else 0)
+        return _words(found, house), recipe, size, places, gr.File(value=None), called.strip() or free(place)
 
-    def keep(archive: str) -> str:
-        if Path(archive).suffix.lower() not in ARCHIVES:
-            raise UserError(f"{uploads.shown(archive)}: expected a .zip")
-        folder = house.uploads
-        folder.mkdir(parents=True, exist_ok=True)
-        place = uploads.stem(archive, [path.stem for path in folder.iterdir()])
-        shutil.copyfile(archive, folder / f"{place}.zip")
-        return f"sent: {place}.zip"
+    def keep(files: list[str]) -> str:
+        house.uploads.mkdir(parents=True, exist_ok=True)
+        taken = [path.stem for path in house.uploads.iterdir()]
+        kinds = {Path(file).suffix.lower() for file in files}
+        if kinds == {ARCHIVE} and len(files) == 1:
+            place = f"{uploads.stem(files[0], taken)}{ARCHIVE}"
+            shutil.copyfile(files[0], house.uploads / place)
+            return f"sent: {place}"
+        if len(files) > MOST or kinds - set(SUFFIXES):
+            other = ", ".join(sorted(kinds - set(SUFFIXES))) or f"{len(files):,} files"
+            raise UserError(f"{other}: expected one {ARCHIVE}, or at most {MOST:,} pictures")
+        folder = house.uploads / uploads.stem(TITLE, taken)
+        folder.mkdir()
+        stems = set[str]()
+        for file in files:
+            stem = uploads.stem(file, stems)
+            stems.add(stem)
+            shutil.copyfile(file, folder / f"{stem}{Path(file).suffix.lower()}")
+        return f"sent: {folder.name}"
+
+    def free(place: str | None) -> str:
+        base = re.sub(r"[^\w-]+", "-", (place or "").removeprefix("sent: ").removesuffix(ARCHIVE)).strip("-") or "run"
+        taken = {path.name for path in house.runs.iterdir()} | {job.run for job in house.jobs.tend()}
+        return next(name for name in (f"{base[:50]}-{number}" for number in itertools.count(1)) if name not in taken)
 
     @said
     def estimate(chosen: str | None, preset: str, size: float | None, length: int) -> str:
@@ -89,12 +115,12 @@ def page(house: House, blocks: gr.Blocks) -> None:
         count = max(len(one.table) for one in seen.seen)
         images = config.images or round((config.epochs or 1.0) * count)
         need = f"about {memory.words(found.memory)}" if found.memory else "an unknown amount"
-        lines = [
-            f"Memory: {need}; {memory.words(found.free)} are free.",
-            f"Time: about {duration(images * found.seconds_per_image)} for {images:,} images on this machine, if it "
-            "does nothing else.",
-        ]
-        return "\n\n".join(lines)
+        seconds = images * found.seconds_per_image
+        tight = "" if not found.memory or found.memory < found.free else " **That is more than there is.**"
+        return (
+            f"On this machine {images:,} images take about **{_long(seconds)}**, if it does nothing else, "
+            f"and {need} of memory; {memory.words(found.free)} are free.{tight}"
+        )
 
     @said
     def train(data: str, preset: str, name: str, size: float | None = None, images: int = 20_000) -> str:
@@ -105,7 +131,7 @@ def page(house: House, blocks: gr.Blocks) -> None:
                 f"the name {name!r}: expected letters, digits, dots, dashes or underscores, such as flowers-1"
             )
         out = house.runs / name
-        if out.exists():
+        if out.is_dir() and {path.name for path in out.iterdir()} - {LOCK, Run(out).cache.name}:
             raise UserError(f"there is a run {name} already: choose another name, or continue it on the page Runs")
         words = command(_config(house, data, preset, size, int(images)), out)
         house.jobs.ask(name, words)
@@ -118,9 +144,13 @@ def page(house: House, blocks: gr.Blocks) -> None:
 
     private: dict[str, Any] = {"api_visibility": "private"}
     blocks.load(lambda: gr.Dropdown(choices=sorted(_places(house))), None, data, show_progress="hidden", **private)
-    look.click(look_at, [data, sent], [seen, preset, size, data, sent], **private)
+    measure: dict[str, Any] = {"concurrency_id": "compute", "show_progress_on": answer, **private}
+    looked = look.click(
+        look_at, [data, sent, name], [seen, preset, size, data, sent, name], show_progress_on=seen, **private
+    )
+    looked.success(estimate, [data, preset, size, length], answer, **measure)
     preset.change(_about, preset, about, show_progress="hidden", **private)
-    ask.click(estimate, [data, preset, size, length], answer, concurrency_id="compute", **private)
+    ask.click(estimate, [data, preset, size, length], answer, **measure)
     start.click(begin, [data, preset, name, size, length], answer, **private)
     api(train, api_name="train")
 
@@ -163,6 +193,15 @@ def _spec(config: TrainConfig, found: Inspection) -> Spec:
     translates = METHODS.load(config.method).translates
     classes = () if translates else one.part.source.classes
     return Spec(channels, height, width, classes, **({"channels_in": channels} if translates else {}))
+
+
+def _long(seconds: float) -> str:
+    # an estimate: to the minute, and from a day on in days
+    if seconds >= 2 * 86_400:
+        return f"{seconds / 86_400:.0f} days"
+    if seconds >= 2 * 3600:
+        return f"{seconds / 3600:.0f} hours"
+    return f"{max(1, round(seconds / 60))} minute{'s' * (round(seconds / 60) > 1)}"
 
 
 def _about(preset: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import html
 import shutil
 import threading
@@ -14,63 +15,65 @@ import gradio as gr
 from gradio.events import api
 from PIL import Image
 
-from limner.core.console import duration
 from limner.core.errors import UserError
 from limner.core.runs import Run
-from limner.report import comparison, plots, scores, standings, story
+from limner.report import comparison, plots, standings, write_timelapse
 from limner.studio.house import House, said
+from limner.studio.jobs import continuing
+from limner.studio.standing import board_of, changed, may_go_on, may_stop, table
 
 EMPTY = """### No run yet
-`limner demo` in a terminal makes one in three minutes, or start one on the page **Train**."""
+`limner demo` in a terminal (or `make demo`) makes one in three minutes.
+
+With pictures of your own, start one on the page **Train**."""
 DRAWING = threading.Lock()  # Matplotlib's style is one for all threads
-HEADERS = ("run", "state", "preset", "data", "progress", "images/s", "left", "last number", "health")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A line of the table, as it is shown."""
-
-    run: str
-    state: str
-    preset: str = ""
-    data: str = ""
-    progress: str = ""
-    speed: str = ""
-    left: str = ""
-    number: str = ""
-    health: str = ""
+# a click on a run's name in the table chooses it
+CLICKS = """element.addEventListener('click', event => {
+  const name = event.target.closest('button[data-run]');
+  if (name) trigger('click', {run: name.dataset.run});
+});"""
 
 
 def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     """Lay out the page and wire it."""
-    rows = table(house)
-    empty = gr.Markdown(EMPTY, visible=not rows)
-    with gr.Column(visible=bool(rows)) as full:
-        board = gr.HTML(_board(rows), elem_id="runs")
+    names = [house.shelf.name(run) for run in house.shelf.folders()]
+    empty = gr.Markdown(EMPTY, visible=not names, elem_classes="empty")
+    with gr.Column(visible=bool(names)) as full:
+        board = gr.HTML("", elem_id="runs", elem_classes="bare", apply_default_css=False, js_on_load=CLICKS)
         with gr.Row():
-            chosen = gr.Dropdown(_names(rows), value=_first(rows), label="Run", elem_id="run", scale=2)
-            other = gr.Dropdown(["", *_names(rows)], value="", label="Beside", scale=2)
-            stop = gr.Button("Stop", elem_id="stop", scale=1)
-            go_on = gr.Button("Continue", elem_id="continue", scale=1)
+            chosen = gr.Dropdown(
+                names, value=next(iter(names), None), label="Run", elem_id="run", scale=4, min_width=240
+            )
+            with gr.Row(elem_classes="slim", scale=2):
+                stop = gr.Button("Stop", elem_id="stop", min_width=100)
+                go_on = gr.Button("Continue", elem_id="continue", min_width=100)
         answer = gr.Markdown("", elem_id="answer")
         with gr.Tab("Curves"):
-            curves = gr.HTML(_curves(house, _first(rows)), elem_id="curves", padding=True)
-        with gr.Tab("Samples"), gr.Row():
-            sheet = gr.Image(_sheet(house, _first(rows)), label="The newest sheet", interactive=False, elem_id="sheet")
-            lapse = gr.Image(_lapse(house, _first(rows)), label="Time-lapse", interactive=False)
+            curves = gr.HTML("", elem_id="curves", elem_classes="bare")
+        with gr.Tab("Samples") as samples_tab, gr.Row():
+            with gr.Column(min_width=280):
+                gr.Markdown("The newest samples", elem_classes="soft")
+                sheet = _picture("sheet", "the newest sheet of samples")
+            with gr.Column(min_width=280):
+                gr.Markdown("How they became what they are", elem_classes="soft")
+                lapse = _picture("lapse", "a time-lapse of the samples while it trained")
         with gr.Tab("Report") as report_tab:
-            report = gr.HTML("", elem_id="report", padding=False)
-        with gr.Tab("Beside another") as beside_tab:
-            beside = gr.HTML("", elem_id="beside", padding=False)
-        with gr.Tab("What it said"):
-            log = gr.Textbox(_log(house, _first(rows)), label="The end of its output", lines=12, interactive=False)
+            report = gr.HTML("", elem_id="report", elem_classes="bare")
+        with gr.Tab("Side by side") as beside_tab:
+            other = gr.Dropdown(["", *names], value="", label="The other run", elem_id="other")
+            beside = gr.HTML("", elem_id="beside", elem_classes="bare")
+        with gr.Tab("Log"):
+            log = gr.Textbox(
+                label="The end of what it said, where it was started here", lines=12, interactive=False, elem_id="log"
+            )
 
     def look_again(name: str | None) -> tuple[Any, ...]:
         rows = table(house)
-        names = _names(rows)
-        name = name if name in names else _first(rows)
+        names = [row.run for row in rows]
+        row = next((row for row in rows if row.run == name), next(iter(rows), None))
+        name = row.run if row else None
         return (
-            _board(rows),
+            board_of(rows),
             gr.Dropdown(choices=names, value=name),
             gr.Dropdown(choices=["", *names]),
             _curves(house, name),
@@ -78,15 +81,31 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
             _log(house, name),
             gr.Markdown(visible=not rows),
             gr.Column(visible=bool(rows)),
+            gr.Button("Forget" if row and row.state == "failed" else "Stop", interactive=may_stop(row)),
+            gr.Button(interactive=may_go_on(row)),
         )
 
     def choose(name: str | None) -> tuple[Any, ...]:
-        return _curves(house, name), _sheet(house, name), _lapse(house, name), _log(house, name), ""
+        row = next((row for row in table(house) if row.run == name), None)
+        stop = gr.Button("Forget" if row and row.state == "failed" else "Stop", interactive=may_stop(row))
+        return (
+            _curves(house, name),
+            _sheet(house, name),
+            _log(house, name),
+            "",
+            stop,
+            gr.Button(interactive=may_go_on(row)),
+            _report(house, name),
+        )
+
+    def click(event: gr.EventData) -> Any:
+        name = str(event._data.get("run", ""))
+        return name if _run(house, name) else gr.skip()
 
     @said
     def stop_run(run: str) -> str:
         """Let a training save and end; continue it whenever you like."""
-        return house.jobs.stop(house.shelf.name(house.shelf.run(run)))
+        return house.jobs.stop(run if house.jobs.knows(run) else house.shelf.name(house.shelf.run(run)))
 
     @said
     def continue_run(run: str) -> str:
@@ -94,90 +113,36 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
         return resume(house, run)
 
     @said
-    def runs() -> list[dict[str, str]]:
+    def runs() -> list[dict[str, Any]]:
         """Every run with its progress, newest first."""
         return [dataclasses.asdict(row) for row in table(house)]
 
-    private: dict[str, Any] = {"api_visibility": "private"}
-    shown = [board, chosen, other, curves, sheet, log, empty, full]
-    refresh.tick(look_again, chosen, shown, show_progress="hidden", **private)
-    blocks.load(lambda: look_again(None), None, shown, show_progress="hidden", **private)
-    chosen.change(choose, chosen, [curves, sheet, lapse, log, answer], show_progress="hidden", **private)
-    stop.click(stop_run, chosen, answer, **private)
-    go_on.click(continue_run, chosen, answer, **private)
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    shown = [board, chosen, other, curves, sheet, log, empty, full, stop, go_on]
+    for moment in (refresh.tick, blocks.load):
+        moment(look_again, chosen, shown, **private)
+    board.click(click, None, chosen, **private)
+    chosen.change(choose, chosen, [curves, sheet, log, answer, stop, go_on, report], **private)
+    for press, function in ((stop, stop_run), (go_on, continue_run)):
+        press.click(function, chosen, answer, **private).then(look_again, chosen, shown, **private)
+    for moment in (samples_tab.select, chosen.change):
+        moment(lambda name: _lapse(house, name), chosen, lapse, **private)
     report_tab.select(lambda name: _report(house, name), chosen, report, **private)
-    beside_tab.select(lambda one, two: _beside(house, one, two), [chosen, other], beside, **private)
-    other.change(lambda one, two: _beside(house, one, two), [chosen, other], beside, **private)
+    for moment in (beside_tab.select, other.change, chosen.change):
+        moment(lambda one, two: _beside(house, one, two), [chosen, other], beside, **private)
     api(runs, api_name="runs")
     api(stop_run, api_name="stop")
     api(continue_run, api_name="continue")
 
 
-def table(house: House) -> list[Row]:
-    """Every run as it stands, newest first; waiting ones have no folder yet and come first."""
-    jobs = house.jobs.tend()
-    waiting = {job.run for job in jobs if not job.pid}
-    rows = [Row(job.run, "waits") for job in jobs if not job.pid and not (house.runs / job.run).is_dir()]
-    return rows + [_row(house, run, waiting) for run in house.shelf.folders()]
-
-
 def resume(house: House, name: str) -> str:
     """Put a run that has stopped into the queue again; says what was done."""
-    from limner.studio.jobs import continuing
-
     run = house.shelf.run(name)
     if house.jobs.busy(name):
         raise UserError(f"{name} is training already")
-    house.jobs.ask(name, continuing(run))
-    return f"{name} goes on, or waits for its turn."
-
-
-def _row(house: House, run: Run, waiting: set[str]) -> Row:
-    name = house.shelf.name(run)
-    try:
-        content = run.read_config()
-        lines = list(run.metrics())
-    except UserError as error:
-        return Row(name, "broken", health=str(error))
-    progress = story.progress(content, lines)
-    busy = house.jobs.busy(name)
-    state = "trains" if busy else "waits" if name in waiting else "done" if progress.done else "stopped"
-    speed = next((line["speed"] for line in reversed(lines) if "speed" in line), None)
-    left = duration((progress.total - progress.images) / speed) if busy and speed and progress.total else ""
-    found = story.numbers(story.evaluations(lines))
-    key = next(iter(found), None)
-    number = f"{scores.score(key).title} {scores.number(found[key][-1][1])}" if key else ""
-    findings = story.findings(lines)
-    return Row(
-        name,
-        state,
-        str(content["config"].get("preset", "")),
-        story.plain(content["config"].get("data")),
-        f"{progress.share:.0%} of {progress.total:,}" if progress.share is not None else f"{progress.images:,}",
-        f"{speed:,.1f}" if speed and busy else "",
-        left,
-        number,
-        findings[-1].word if findings else "",
-    )
-
-
-def _board(rows: list[Row]) -> str:
-    head = "".join(f"<th>{title}</th>" for title in HEADERS)
-    body = "".join(
-        f'<tr class="{row.state}">'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in dataclasses.astuple(row))
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table class="runs"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _names(rows: list[Row]) -> list[str]:
-    return [row.run for row in rows]
-
-
-def _first(rows: list[Row]) -> str | None:
-    return rows[0].run if rows else None
+    words, note = continuing(run)
+    house.jobs.ask(name, words)
+    return f"{name} goes on, or waits for its turn. {note}".strip()
 
 
 def _run(house: House, name: str | None) -> Run | None:
@@ -191,13 +156,12 @@ def _curves(house: House, name: str | None) -> str:
     run = _run(house, name)
     if run is None:
         return ""
-    changed = run.metrics_file.stat().st_mtime_ns if run.metrics_file.is_file() else 0
     with DRAWING:
-        return _drawn(run, changed)
+        return _drawn(run, changed(run.metrics_file))
 
 
 @functools.lru_cache(maxsize=32)
-def _drawn(run: Run, changed: int) -> str:
+def _drawn(run: Run, changed_at: int) -> str:
     # again only when numbers have come: every open page asks every few seconds
     try:
         drawn = plots.plot_groups(run.metrics())
@@ -216,12 +180,28 @@ def _sheet(house: House, name: str | None) -> Image.Image | None:
     return _open(run.sample_sheets()[-1]) if run is not None and run.sample_sheets() else None
 
 
+def _picture(name: str, words: str) -> gr.Image:
+    buttons: Any = ["fullscreen", "download"]
+    return gr.Image(label=words, show_label=False, interactive=False, elem_id=name, buttons=buttons, alt_text=words)
+
+
 def _lapse(house: House, name: str | None) -> str | None:
+    # the run's own, or, while it trains, one of what there is; shown from our folder, as Gradio shows no other file
     run = _run(house, name)
-    path = run.folder / "timelapse.webp" if run is not None else None
-    if path is None or not path.is_file():
+    sheets = run.sample_sheets() if run is not None else []
+    if run is None or not sheets:
         return None
-    return str(shutil.copyfile(path, house.folder() / path.name))  # Gradio shows no file of elsewhere
+    own = run.folder / "timelapse.webp"
+    key = f"{run.folder} {changed(sheets[-1])} {changed(own)}"  # a new name when there is something new
+    folder = house.files / hashlib.sha256(key.encode()).hexdigest()[:32]
+    shown = folder / own.name
+    if not shown.is_file():
+        folder.mkdir(exist_ok=True)
+        if own.is_file() and not house.jobs.busy(str(name)):
+            shutil.copyfile(own, shown)
+        else:
+            write_timelapse(sheets, folder / "timelapse")
+    return str(shown) if shown.is_file() else None
 
 
 def _open(path: Path) -> Image.Image | None:
@@ -239,14 +219,14 @@ def _log(house: House, name: str | None) -> str:
 def _report(house: House, name: str | None) -> str:
     run = _run(house, name)
     if run is None or not run.report_file.is_file():
-        return "<p>The report comes when the run stops or ends.</p>"
+        return "<p>The report is written when the run stops or ends.</p>"
     return _framed(run.report_file.read_text(encoding="utf-8"), f"report of {name}")
 
 
 def _beside(house: House, one: str | None, two: str | None) -> str:
     first, second = _run(house, one), _run(house, two)
     if first is None or second is None or first == second:
-        return "<p>Choose another run under <b>Beside</b>.</p>"
+        return "<p>Choose another run to see both side by side: numbers, settings, samples.</p>"
     try:
         found = standings.compare_runs([first.folder, second.folder])
         written = comparison.write_comparison(house.folder() / "comparison.html", found)
