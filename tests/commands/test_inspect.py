@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -281,8 +282,6 @@ def test_without_perceptual_hashes_it_says_so(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("kind", ["zip", "csv"])
 def test_other_formats(tmp_path: Path, kind: str) -> None:
-    import zipfile
-
     made: Any = tmp_path / f"set.{kind}"
     if kind == "zip":
         folder = fill(tmp_path / "set", range(8))

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import limner
 from limner.studio.guard import BODY, BURST, Guard
 from studio.conftest import Server, end, start
 
@@ -51,6 +54,19 @@ def test_an_endpoint_answers(server: Server) -> None:
     assert "event: complete" in call(server, "runs")
     made = call(server, "generate", "discs", 0, 2, None, 3.0)
     assert "event: complete" in made and made.count("seed") >= 2
+
+
+def test_the_endpoint_that_translates_gives_the_pixels_of_limner_translate(server: Server, tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body = head + (tmp_path / "a.png").read_bytes() + b"\r\n--x--\r\n"
+    _, sent = ask(server, "POST", "/gradio_api/upload", body, Content_Type="multipart/form-data; boundary=x")
+    given = {"path": json.loads(sent)[0], "meta": {"_type": "gradio.FileData"}}
+    said = call(server, "translate", given, "negatives", "", False)
+    assert "event: complete" in said, said
+    made = json.loads(said.partition("data: ")[2])[0]["path"]
+    (wanted,) = limner.translate(server.runs / "negatives", str(tmp_path / "a.png")).arrays
+    assert (np.asarray(Image.open(made)) == wanted).all()
 
 
 OUTSIDE = ["/etc/passwd", "../../../../etc/passwd", "file:///etc/passwd", "/proc/self/environ"]

@@ -83,7 +83,7 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
             return gr.Checkbox(visible=False)
 
     @said
-    def translate(picture: str | None, name: str | None, direction: str | None, face: bool) -> tuple[Any, ...]:
+    def translate_one(picture: str | None, name: str | None, direction: str | None, face: bool) -> tuple[Any, ...]:
         if not picture:
             raise UserError("there is no picture yet: drop one, paste one, or take one with the camera")
         before, made = turning.one(house, picture, name, direction, house.folder(), face)
@@ -146,7 +146,7 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
     for moment in (model.change, blocks.load):
         moment(chosen, model, [way, face, choose.words, board], **quiet)
     way.input(turned, [model, way], face, **quiet)
-    go.click(translate, [given, model, way, face], outputs, **queue)
+    go.click(translate_one, [given, model, way, face], outputs, **queue)
     drawn.click(translate_drawing, [board, model, way], outputs, **queue)
     all_of_them.click(translate_many, [many, model, way, face], outputs, **queue)
     with gr.Row(visible=False):  # an endpoint needs components for its files
