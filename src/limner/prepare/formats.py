@@ -180,12 +180,14 @@ class Hdf5Format(Format):
                     for key, channels in table.channels.items():
                         shape = (table.size.height, table.size.width, channels)
                         group.create_dataset(_array(key), (count, *shape), np.uint8, chunks=(1, *shape))
-                    self._fill(group, table, some, names)
-            if content.problem is not None:
+                    for _ in self._filled(group, table, some, names):
+                        if content.problem is not None:
+                            raise content.problem
+            if content.problem is not None:  # it is whole only now, with all that HDF5 kept for the end
                 raise content.problem
         return whole
 
-    def _fill(self, group: Any, table: Table, parts: list[Part], names: str) -> None:
+    def _filled(self, group: Any, table: Table, parts: list[Part], names: str) -> Iterator[Part]:
         first = 0
         for part in parts:
             facts = part.facts()
@@ -197,6 +199,7 @@ class Hdf5Format(Format):
                 for key in table.sources:
                     group[_array(key)][first:last] = np.load(self._file(part, key), mmap_mode="r")
             first = last
+            yield part
 
     def asked(self, out: Path) -> dict[str, Any] | None:
         import h5py

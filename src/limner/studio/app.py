@@ -19,6 +19,7 @@ from limner.studio.uploads import BYTES
 TITLE = "limner studio"
 EVERY = 5.0  # seconds between looks at the runs folder
 KEPT = (3600, 24 * 3600)  # seconds: how often files are tidied, and how old they may grow
+SESSIONS = 100  # pages and callers that are remembered, a quarter of a megabyte each; the oldest are forgotten first
 WAITING = 40  # requests in the queue; who comes later is told that it is full
 
 
@@ -69,6 +70,7 @@ def open_doors(house: House, host: str, port: int, password: str | None, api_onl
         ssr_mode=False,
         enable_monitoring=False,
         share=False,
+        state_session_capacity=SESSIONS,
         app_kwargs={"middleware": [Middleware(Guard, names=names, api_only=api_only)]},
     )
     return str(address), blocks
