@@ -18,11 +18,7 @@ from limner.commands.train import train
 from limner.core.runs import Run
 
 IMAGES = 20 * tiny.BATCH
-KILLED = ["cyclegan", "degan", "demo"]  # a pool of pictures; two stages; neither. The test below has them all
-    "cyclegan",
-    "degan",
-    "demo",
-]  # a pool of pictures; two stages; neither. What is saved, the test above compares
+KILLED = ["cyclegan", "degan", "demo"]  # a pool of pictures; two stages; neither: another test has all presets
 
 
 @pytest.mark.parametrize("preset", tiny.PRESETS)
