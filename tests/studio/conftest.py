@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -36,7 +37,9 @@ class Server:
 def start(runs: Path, *words: str) -> Server:
     """Start `limner studio` and wait until it says where it is."""
     pytest.importorskip("gradio", reason="needs Gradio: pip install 'limner[studio]'")
-    command = [sys.executable, "-m", "limner", "studio", "--runs", str(runs), "--port", "17860", "--no-browser"]
+    with socket.create_server(("127.0.0.1", 0)) as free:  # other tests start studios at the same time
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "limner", "studio", "--runs", str(runs), "--port", str(port), "--no-browser"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [*command, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
