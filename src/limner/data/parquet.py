@@ -8,15 +8,15 @@ from pathlib import Path
 from limner.core import files
 from limner.core.errors import UserError
 from limner.data.folder import holds_instead
-from limner.data.row_groups import RowGroups, check_pyarrow, columns_of
-from limner.data.source import EncodedSource, begins_with, fingerprint_of
+from limner.data.row_groups import RowGroups, TableSource, check_pyarrow, columns_of
+from limner.data.source import begins_with, fingerprint_of
 
 _MAGIC = b"PAR1"
 _TRAIN = re.compile(r"(^|[^a-z])(train|training)([^a-z]|$)")
 _HELD_OUT = re.compile(r"(^|[^a-z])(test|testing|val|valid|validation)([^a-z]|$)")
 
 
-class Parquet(EncodedSource):
+class Parquet(TableSource):
     """A Parquet file, or all of a folder and its sub-folders; of splits, told by the names, the train part.
 
     Pictures are the column of {"bytes", "path"} (or of bytes), labels the column that Hugging Face marks as classes,
@@ -28,10 +28,7 @@ class Parquet(EncodedSource):
     def __init__(self, path: Path, column: str | None = None, held_out: bool = False) -> None:
         check_pyarrow()
         found = shards(path, held_out)
-        self.rows = RowGroups(found, column)
-        if not len(self):
-            raise UserError(f"{path} holds no pictures: its table has no rows.")
-        self.labels, self.classes = self.rows.labels, self.rows.classes
+        super().__init__(str(path), RowGroups(found, column))
         content, self.stamp = fingerprint_of(found)
         self.fingerprint = files.sha256_of(f"{content} {self.rows.column}".encode())
 
@@ -43,15 +40,6 @@ class Parquet(EncodedSource):
         if path.suffix.lower() == ".parquet":
             return True
         return begins_with(path, _MAGIC)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def name(self, index: int) -> str:
-        return self.rows.name(index)
-
-    def content(self, index: int) -> bytes:
-        return self.rows.content(index)
 
 
 def open_columns(path: Path) -> tuple[tuple[Parquet, Parquet], tuple[Parquet, Parquet] | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from limner.core.errors import UserError
 from limner.core.files import sha256_of
 from limner.data.columns import Columns, fetch
+from limner.data.source import EncodedSource
 
 GROUPS = 4  # row groups that are kept in memory: enough for pictures in order, and for a window of a stream
 ATTEMPTS = 4  # at a file far away, before training ends for a connection that broke
@@ -107,6 +108,24 @@ class RowGroups:
             return self.columns.classes(pyarrow.concat_tables(tables).column(0))
         except (UserError, pyarrow.ArrowException) as error:
             raise UserError(f"{self.columns.title}: the labels cannot be read: {error}") from error
+
+
+class TableSource(EncodedSource):
+    """A set that is a table of row groups; UserError, naming it by its `title`, when that has no rows."""
+
+    def __init__(self, title: str, rows: RowGroups) -> None:
+        self.rows, self.labels, self.classes = rows, rows.labels, rows.classes
+        if not len(rows):
+            raise UserError(f"{title} holds no pictures: its table has no rows.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, index: int) -> str:
+        return self.rows.name(index)
+
+    def content(self, index: int) -> bytes:
+        return self.rows.content(index)
 
 
 def check_pyarrow() -> None:

@@ -10,13 +10,13 @@ from limner import data as sources
 from limner.core import files
 from limner.core.errors import UserError
 from limner.data import hub, parquet
-from limner.data.row_groups import RowGroups, check_pyarrow
-from limner.data.source import EncodedSource, fingerprint_of
+from limner.data.row_groups import RowGroups, TableSource, check_pyarrow
+from limner.data.source import fingerprint_of
 
 _CONTENT = ("blob_id", "ETag", "etag", "md5Hash", "sha256")  # what file systems call that which tells a file's content
 
 
-class Stream(EncodedSource):
+class Stream(TableSource):
     """`stream:FOLDER`, `stream:hub:owner/name` or `stream:s3://bucket/folder`: Parquet files, near or far away.
 
     Row groups are read when they are needed, and nothing is kept; `limner prepare pack` makes such files of any set.
@@ -29,22 +29,11 @@ class Stream(EncodedSource):
     def __init__(self, words: str) -> None:
         check_pyarrow()
         found = _files(words)
-        self.rows = RowGroups(found)
-        if not len(self):
-            raise UserError(f"stream:{words} holds no pictures: its table has no rows.")
-        self.labels, self.classes, self.windows = self.rows.labels, self.rows.classes, self.rows.starts
+        super().__init__(f"stream:{words}", RowGroups(found))
+        self.windows = self.rows.starts
         here = [file for file in found if isinstance(file, Path)]
         content, self.stamp = fingerprint_of(here) if here else _fingerprint([str(file) for file in found])
         self.fingerprint = files.sha256_of(f"{content} {self.rows.layout} {self.rows.column}".encode())
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def name(self, index: int) -> str:
-        return self.rows.name(index)
-
-    def content(self, index: int) -> bytes:
-        return self.rows.content(index)
 
 
 def _files(words: str) -> Sequence[Path | str]:
