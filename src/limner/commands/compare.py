@@ -6,10 +6,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from rich.console import Console
 from tyro.conf import Positional
 
-from limner.core.console import print_data, say
+from limner.core.console import print_data, print_out, say
 from limner.core.errors import UserError
 
 
@@ -36,6 +35,6 @@ def compare(command: Compare) -> Path:
     if command.json:
         print_data(json.dumps({**standings.as_data(runs), "page": str(page)}, indent=2))
     else:
-        Console().print(comparison.table(runs))
+        print_out(comparison.table(runs))
     say(f"Open {page}")
     return page

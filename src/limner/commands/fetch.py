@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from limner.core.console import print_data, say
+from limner.core.console import print_data, print_out, say
 from limner.core.errors import UserError, unknown
 
 
@@ -69,7 +69,6 @@ def _weights(name: str) -> Path:
 
 
 def _list(command: Fetch) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from limner.core import weights
@@ -93,5 +92,5 @@ def _list(command: Fetch) -> None:
         table.add_column(column, no_wrap=column == "name", justify="right" if column == "size" else "left")
     for row in rows:
         table.add_row(row["name"], row["size"], "yes" if row["here"] else "", row["holds"])
-    Console().print(table)
+    print_out(table)
     say("limner fetch NAME gets one; limner fetch NAME --about says where from, on what terms, and whom to cite.")

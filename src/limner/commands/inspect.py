@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from limner.core import files
-from limner.core.console import print_data, say
+from limner.core.console import print_data, print_out, say
 
 if TYPE_CHECKING:
     from limner.data.inspection import Advice, Inspection
@@ -67,29 +67,27 @@ def to_dict(inspection: Inspection, advice: Advice | None) -> dict[str, Any]:
 
 
 def _show(inspection: Inspection, advice: Advice | None) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
     words = inspection.layout.words
     words += "; A left and B right, by their shape" if inspection.side_by_side else ""
     words += ", paired by name" if inspection.paired else ""
-    console.print(f"{inspection.data}: {words}", markup=False, highlight=False)
+    print_out(f"{inspection.data}: {words}")
     table = Table(box=None, pad_edge=False)
     for column in ("part", "pictures", "size", "channels", "bits", "format", "bytes", "classes"):
         table.add_column(column)
     for one in inspection.seen:
         table.add_row(*_cells(one.facts()))
-    console.print(table)
+    print_out(table)
     for finding in inspection.findings:
         word, style = SERIOUS[finding.severity]
-        console.print(Text.assemble((f"{word}: ", style), finding.words), soft_wrap=True)
+        print_out(Text.assemble((f"{word}: ", style), finding.words))
     if not inspection.findings:
-        console.print("Nothing is wrong with it.")
+        print_out("Nothing is wrong with it.")
     if advice is not None:
-        console.print(Text(f"Advice: {advice.preset} at {advice.size} px: {advice.reason}."), soft_wrap=True)
-        console.print(Text(f"  {advice.command}"), soft_wrap=True)
+        print_out(f"Advice: {advice.preset} at {advice.size} px: {advice.reason}.")
+        print_out(f"  {advice.command}")
 
 
 def _cells(facts: dict[str, Any]) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from limner import presets
-from limner.core.console import print_data
+from limner.core.console import print_data, print_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,4 +34,4 @@ def list_presets(command: Presets) -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(row["name"], row["what"], row["paper"], row["size"])
-    Console().print(table)
+    print_out(table)

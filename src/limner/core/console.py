@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.color import Color
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.style import Style
 from rich.table import Table
@@ -25,6 +25,11 @@ PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 def say(*words: str) -> None:
     """Tell the person something, on the standard error stream so that the output stays data."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(*words, markup=False)
+
+
+def print_out(content: RenderableType) -> None:
+    """Write what was asked for to standard output: words, or a table; `[...]` in names is no markup."""
+    Console(highlight=False, markup=False).print(content, soft_wrap=isinstance(content, str | Text))
 
 
 def show(pictures: Mapping[str, Image.Image], rows: int = 10) -> None:
@@ -65,11 +70,11 @@ class TrainingDisplay:
         console = Console(stderr=True)
         if style == "auto" and console.is_terminal:
             self._progress = Progress(
-                TextColumn(title),
+                TextColumn(title, markup=False),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 _Remaining(self),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.fields[words]}", markup=False),
                 console=console,
             )
             self._task = self._progress.add_task(title, total=total, completed=start, words="")
@@ -120,7 +125,12 @@ class TrainingDisplay:
 def counting(title: str, total: int, show: bool = True) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal while something is counted; give a function that takes how many more are done."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not (show and console.is_terminal)) as progress:
         task = progress.add_task(title, total=total)
         yield lambda more: progress.advance(task, more)

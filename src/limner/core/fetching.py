@@ -267,7 +267,7 @@ def _unfetched(file: PublishedFile, part: _Part, problem: str) -> UserError:
 def bar(title: str, size: int) -> Iterator[Show]:
     """Show a bar on a terminal while bytes come; give a function that takes how many are here, and of how many."""
     console = Console(stderr=True)
-    columns = (TextColumn(title), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn(title, markup=False), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=size or None)
         yield lambda count, total: progress.update(task, completed=count, total=total or size or None)
