@@ -109,7 +109,7 @@ def _walk(
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if _is_folder(entry):
+                if is_folder(entry):
                     inner.append(entry)
                 elif (suffix := os.path.splitext(entry.name)[1].lower()) in SUFFIXES:  # noqa: PTH122
                     yield prefix + entry.name, *_size_and_time(entry)
@@ -123,11 +123,12 @@ def _walk(
         yield from _walk(entry.path, f"{prefix}{entry.name}/", others, above)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or leads to one."""
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a link to itself, say
+        return False  # a link that leads to itself, say: reading it will tell
 
 
 def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:

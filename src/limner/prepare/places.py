@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from limner.core import files
 from limner.core.errors import UserError
 from limner.data import located
+from limner.data.folder import is_folder
 
 _URL = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ class Local:
     def entries(self, folder: str) -> list[Entry]:
         try:
             with os.scandir(self.root / folder) as found:
-                return [Entry(entry.name, _is_folder(entry)) for entry in found]
+                return [Entry(entry.name, is_folder(entry)) for entry in found]
         except OSError as error:
             raise UserError(f"the folder {self.root / folder} cannot be listed: {error.strerror or error}.") from error
 
@@ -205,13 +206,6 @@ class Remote:
         return UserError(
             f"cannot write {self.url}/{path}: {error}. What was made before is kept; run the same command again."
         )
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads to itself, say: reading it will tell
 
 
 def open_place(given: str, absolute: bool = False, own: bool = False) -> Local | Remote:
