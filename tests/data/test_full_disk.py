@@ -55,13 +55,14 @@ def test_unreadable_sets_and_full_disks(out: str, tmp_path: Path, monkeypatch: p
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.parametrize("room", [0, 700, 1_000, 2_500, 4_000])
 def test_a_disk_that_fills_up_under_hdf5_is_one_error_and_no_crash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder, written = make_folder(tmp_path / "folder"), Untroubled.write
 
     def full(file: Any, data: Any) -> int:
-        if file.tell() > 1_000:  # so that HDF5 still has much to write when it closes the file
+        if file.tell() >= room:  # HDF5 still has much to write, and reads what it has written, when it ends
             file.problem = file.problem or OSError(28, "No space left on device")
         return written(file, data)
 

@@ -180,14 +180,11 @@ class Hdf5Format(Format):
                     for key, channels in table.channels.items():
                         shape = (table.size.height, table.size.width, channels)
                         group.create_dataset(_array(key), (count, *shape), np.uint8, chunks=(1, *shape))
-                    for _ in self._filled(group, table, some, names):
-                        if content.problem is not None:
-                            raise content.problem
-            if content.problem is not None:  # it is whole only now, with all that HDF5 kept for the end
-                raise content.problem
+                    self._fill(content, group, table, some, names)
+            content.check()  # it is whole only now, with all that HDF5 kept for the end
         return whole
 
-    def _filled(self, group: Any, table: Table, parts: list[Part], names: str) -> Iterator[Part]:
+    def _fill(self, content: Untroubled, group: Any, table: Table, parts: list[Part], names: str) -> None:
         first = 0
         for part in parts:
             facts = part.facts()
@@ -199,7 +196,7 @@ class Hdf5Format(Format):
                 for key in table.sources:
                     group[_array(key)][first:last] = np.load(self._file(part, key), mmap_mode="r")
             first = last
-            yield part
+            content.check()
 
     def asked(self, out: Path) -> dict[str, Any] | None:
         import h5py

@@ -9,8 +9,8 @@ from typing import Any
 class Untroubled(io.FileIO):
     """A file that keeps a full disk from HDF5, which would crash; `problem` tells of it.
 
-    From then on what is written stays in memory and can be read again, as HDF5 does with what it has written. So look
-    at `problem` often, and end.
+    From then on what is written stays in memory and can be read again, as HDF5 does with what it has written. So
+    `check` often, which raises it.
     """
 
     problem: OSError | None = None
@@ -18,6 +18,11 @@ class Untroubled(io.FileIO):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.kept: list[tuple[int, bytes]] = []
+
+    def check(self) -> None:
+        """Raise the OSError that HDF5 was kept from, if there was one."""
+        if self.problem is not None:
+            raise self.problem
 
     def write(self, data: Any) -> int:
         left = memoryview(data).cast("B")
