@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import harness
 from benchmarks.peers import dcgan as peer
 from limner import methods, presets
+from limner.commands.train import suited
 from limner.core.clock import Clock
 from limner.core.contract import Spec
 from limner.engine.distributed import Ranks
@@ -27,6 +28,7 @@ def training(preset: str, spec: Spec, batch: int, **settings: Any) -> Training:
     config = dataclasses.replace(config, settings=dataclasses.replace(config.settings, **settings))
     machine = resolve(config.engine, Ranks(), batch)
     machine.prepare()
+    config = suited(config, machine.device)
     method = methods.build(config.method, config.settings, spec)
     real = np.random.default_rng(0).integers(0, 256, (8, spec.channels, spec.height, spec.width), dtype=np.uint8)
     return Training(config, method, Clock(10**9), Health(real), machine, Ranks())

@@ -14,7 +14,7 @@ from limner.core.config import TrainConfig
 from limner.core.contract import Method, Stateful
 from limner.engine.augmentation import PLAIN, Augmentation, Choice, D
 from limner.engine.distributed import Ranks, average_, from_first, gather
-from limner.engine.ema import Ema, half_life
+from limner.engine.ema import Ema
 from limner.engine.health import Diverged, Health
 from limner.engine.ledger import Ledger
 from limner.engine.machine import Machine
@@ -43,7 +43,8 @@ class Training:
         self.ranks = ranks
         for name, net in method.nets.items():
             method.nets[name] = machine.place(net).train()
-        self.ema = Ema(method.nets, half_life(config.ema, config.batch))
+        assert config.ema is not None, "the half-life is chosen before, with what else suits the machine"
+        self.ema = Ema(method.nets, config.ema)
         self.augment = augment
         self.augmentation: Augmentation | None = None
         if augment.kind != "none":  # after the averages were copied, which judge pictures as they are

@@ -34,7 +34,7 @@ class R3GANSettings:
 
 
 def r3gan() -> TrainConfig:
-    """New pictures of any size from the modern baseline, with widths and penalty chosen by it.
+    """New pictures of any size from the modern baseline, with widths and penalty chosen by size and device.
 
     Source: arXiv 2501.05441.
     """
