@@ -144,7 +144,13 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.fill("#size input", "28")
     page.click("#start")
     page.wait_for_selector("#begun >> text=flowers-1")
+    page.fill("#name input, #name textarea", "flowers-2")
+    page.click("#start")
+    page.wait_for_selector("#begun >> text=flowers-2")
     page.get_by_role("tab", name="Runs").click()
+    page.click("#runs tr.waits button[data-run=flowers-2]")  # it has no folder yet, and can be chosen all the same
+    page.click("#stop:enabled")
+    page.wait_for_selector("#answer >> text=flowers-2 no longer waits")
     page.wait_for_selector("#runs tr.trains >> text=flowers-1")
     page.reload()  # the page closes and opens again in the middle
     page.get_by_role("tab", name="Runs").click()

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from limner.core.errors import UserError
 from limner.studio import command
 from limner.studio.command import Studio, studio
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _some_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_another_address_asks_for_a_password(tmp_path: Path) -> None:
@@ -37,13 +48,44 @@ def test_it_says_which_port_it_took_instead(
     monkeypatch.setattr("limner.studio.app.open_doors", lambda *_: ("http://127.0.0.1:7861", None))
     monkeypatch.setattr(command, "_free", lambda *_: 7861)
 
-    def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command.time, "sleep", interrupted)
+    monkeypatch.setattr(command.time, "sleep", lambda _: _interrupt())
     studio(Studio(tmp_path / "runs", browser=False))
     said = " ".join("".join(capsys.readouterr()).split())
     assert "Port 7860 is in use; this is the next free one." in said and "closed" in said
+
+
+def test_a_port_that_is_taken_at_the_last_moment_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio", reason="needs Gradio: pip install 'limner[studio]'")
+    asked: list[int] = []
+    with socket.socket() as quicker:
+
+        def open_doors(house: object, host: str, port: int, *_: object) -> tuple[str, None]:
+            asked.append(port)
+            if len(asked) == 1:
+                quicker.bind((host, port))
+                quicker.listen()
+                raise OSError(f"Cannot find empty port in range: {port}-{port}")
+            return f"http://{host}:{port}", None
+
+        monkeypatch.setattr("limner.studio.app.open_doors", open_doors)
+        monkeypatch.setattr(command.time, "sleep", lambda _: _interrupt())
+        studio(Studio(tmp_path / "runs", port=_some_port(), browser=False))
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert len(asked) == 2 and asked[1] > asked[0]
+    assert f"open at http://127.0.0.1:{asked[1]} " in said and f"Port {asked[0]} is in use" in said
+
+
+def test_what_is_wrong_beside_the_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gradio", reason="needs Gradio: pip install 'limner[studio]'")
+
+    def open_doors(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("limner.studio.app.open_doors", open_doors)
+    with pytest.raises(OSError, match="no space left"):
+        studio(Studio(tmp_path / "runs", port=_some_port(), browser=False))
 
 
 def test_a_file_is_no_runs_folder(tmp_path: Path) -> None:

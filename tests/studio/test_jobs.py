@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import time
@@ -14,16 +15,17 @@ import tiny
 from limner import cli
 from limner.core.errors import UserError
 from limner.core.runs import Run
+from limner.studio import OUTSIDE
 from limner.studio import jobs as module
 from limner.studio.jobs import Jobs, command, continuing
 
 # Stands for `limner`, which takes seconds to start: does what its words say
 CHILD = """
-import pathlib, sys, time
+import json, os, pathlib, sys, time
 what, mark = sys.argv[1], pathlib.Path(sys.argv[2])
 if what == "wrong":
     sys.exit("limner: /data/cats: there is no such folder")
-mark.write_text("begun")
+mark.write_text(json.dumps(dict(os.environ)))
 while what == "wait" and not mark.with_suffix(".go").exists():
     time.sleep(0.01)
 """
@@ -88,6 +90,15 @@ def test_one_trains_the_other_waits_and_both_end(jobs: Jobs, tmp_path: Path) -> 
     one.with_suffix(".go").touch()
     until(again, [])
     assert two.is_file() and not again.busy("one")
+
+
+def test_a_training_has_the_persons_environment_not_the_pages(jobs: Jobs, tmp_path: Path) -> None:
+    pytest.importorskip("limner.studio.app", reason="needs Gradio: pip install 'limner[studio]'")
+    jobs.ask("one", ["go", str(tmp_path / "one")])
+    until(jobs, [])
+    its = json.loads((tmp_path / "one").read_text())
+    for name in ("HF_HUB_OFFLINE", "GRADIO_ANALYTICS_ENABLED"):  # a set of the hub has to be reached
+        assert name in os.environ and its.get(name) == OUTSIDE.get(name)
 
 
 def test_what_went_wrong_is_told_and_does_not_keep_the_others(jobs: Jobs, tmp_path: Path) -> None:

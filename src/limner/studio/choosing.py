@@ -71,14 +71,13 @@ def wire(
         on_shelf = [model for model in house.shelf.models() if model.broken or model.translates == translates]
         found = [model for model in on_shelf if not model.broken]
         names = [model.name for model in found]
-        name = name if name in names else next(iter(names), None)
         wrong = [
             f"**{_plain(model.name)}** cannot be used: {_plain(model.broken)}" for model in on_shelf if model.broken
         ]
         now = [(model.name, model.changed) for model in found]
         return (
             gr.skip() if now == [tuple(one) for one in before] else _strip(found, name),
-            gr.Dropdown(choices=names, value=name),
+            choices(names, name),
             gr.Markdown("\n\n".join(wrong), visible=bool(wrong)),
             gr.Markdown(visible=not names),
             gr.Column(visible=bool(names)),
@@ -105,8 +104,13 @@ def models(house: House, translates: bool) -> list[str]:
     return [model.name for model in house.shelf.models() if not model.broken and model.translates == translates]
 
 
+def choices(names: list[str], name: str | None) -> gr.Dropdown:
+    """What a list offers now, with the first chosen when `name` is gone; else nobody's choice is taken back."""
+    return gr.Dropdown(choices=names) if name in names else gr.Dropdown(choices=names, value=next(iter(names), None))
+
+
 def _strip(found: list[Model], name: str | None) -> gr.Gallery:
-    chosen = next((i for i, model in enumerate(found) if model.name == name), None)
+    chosen = next((i for i, model in enumerate(found) if model.name == name), 0 if found else None)
     return gr.Gallery([(icon(model), model.name) for model in found], selected_index=chosen)
 
 

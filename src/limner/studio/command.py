@@ -51,14 +51,7 @@ def studio(command: Studio) -> None:
         raise UserError("the studio needs Gradio: pip install 'limner[studio]'")
     if command.runs.exists() and not command.runs.is_dir():
         raise UserError(f"--runs {command.runs} is a file; expected a folder")
-    port = _free(command.host, command.port)
-    from limner.core.environment import first_torch_call
-
-    first_torch_call()
-    from limner.studio.app import open_doors
-    from limner.studio.house import House
-
-    address, _ = open_doors(House(command.runs, command.data), command.host, port, password, command.api_only)
+    address, port = _open(command, password)
     if port != command.port:
         say(f"Port {command.port} is in use; this is the next free one.")
     say(f"The studio is open at {address} for the runs in {command.runs}; Ctrl-C closes it.")
@@ -70,6 +63,25 @@ def studio(command: Studio) -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         say("The studio is closed.")
+
+
+def _open(command: Studio, password: str | None) -> tuple[str, int]:
+    port = _free(command.host, command.port)
+    from limner.core.environment import first_torch_call
+
+    first_torch_call()
+    from limner.studio.app import open_doors
+    from limner.studio.house import House
+
+    while True:
+        try:
+            house = House(command.runs, command.data)
+            address, _ = open_doors(house, command.host, port, password, command.api_only)
+            return address, port
+        except OSError:  # it was free a moment ago
+            taken, port = port, _free(command.host, port)
+            if port == taken:
+                raise
 
 
 def _free(host: str, first: int) -> int:

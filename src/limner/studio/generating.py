@@ -142,8 +142,8 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer, tab: gr.Tab) -> Non
         film, file = _film(made, house.folder())
         title = f"the path from seed {wanted[-2]} to seed {wanted[-1]}"
         looks = ["sharp"] if model.small else []
-        shown = gr.Image(str(film), visible=True, alt_text=title, elem_classes=looks)
-        return shown, gr.DownloadButton(f"Download {title} ({file.suffix})", value=file, visible=True)
+        clip = gr.Image(str(film), visible=True, alt_text=title, elem_classes=looks)
+        return clip, gr.DownloadButton(f"Download {title} ({file.suffix})", value=file, visible=True)
 
     @said
     def generate_pictures(model: str, seed: float, count: float, label: str | None, truncation: float) -> list[str]:

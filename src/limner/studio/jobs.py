@@ -24,6 +24,7 @@ from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.engine.distributed import Ranks
 from limner.engine.machine import resolve
+from limner.studio import OUTSIDE
 
 FILE, LOG = "jobs.json", "training.log"
 PROGRAM = (sys.executable, "-m", "limner")
@@ -121,6 +122,7 @@ class Jobs:
         with log.open("wb") as file:
             child = subprocess.Popen(
                 [*PROGRAM, *job.words],
+                env=OUTSIDE,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -18,9 +18,10 @@ from PIL import Image
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.report import comparison, plots, standings, write_timelapse
+from limner.studio import choosing
 from limner.studio.house import House, said
 from limner.studio.jobs import continuing
-from limner.studio.standing import board_of, changed, may_go_on, may_stop, table
+from limner.studio.standing import Row, board_of, changed, may_go_on, may_stop, table
 
 EMPTY = """### No run yet
 `limner demo` in a terminal (or `make demo`) makes one in three minutes.
@@ -71,36 +72,28 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
         rows = table(house)
         names = [row.run for row in rows]
         row = next((row for row in rows if row.run == name), next(iter(rows), None))
-        name = row.run if row else None
         return (
             board_of(rows),
-            gr.Dropdown(choices=names, value=name),
+            choosing.choices(names, name),
             gr.Dropdown(choices=["", *names]),
-            _curves(house, name),
-            _sheet(house, name),
-            _log(house, name),
             gr.Markdown(visible=not rows),
             gr.Column(visible=bool(rows)),
-            gr.Button("Forget" if row and row.state == "failed" else "Stop", interactive=may_stop(row)),
-            gr.Button(interactive=may_go_on(row)),
+            *one(row),
         )
 
     def choose(name: str | None) -> tuple[Any, ...]:
         row = next((row for row in table(house) if row.run == name), None)
+        return *one(row), "", _report(house, name)
+
+    def one(row: Row | None) -> tuple[Any, ...]:
+        name = row.run if row else None
         stop = gr.Button("Forget" if row and row.state == "failed" else "Stop", interactive=may_stop(row))
-        return (
-            _curves(house, name),
-            _sheet(house, name),
-            _log(house, name),
-            "",
-            stop,
-            gr.Button(interactive=may_go_on(row)),
-            _report(house, name),
-        )
+        go_on = gr.Button(interactive=may_go_on(row))
+        return _curves(house, name), _sheet(house, name), _log(house, name), stop, go_on
 
     def click(event: gr.EventData) -> Any:
         name = str(event._data.get("run", ""))
-        return name if _run(house, name) else gr.skip()
+        return name if any(row.run == name for row in table(house)) else gr.skip()  # what waits has no folder yet
 
     @said
     def stop_run(run: str) -> str:
@@ -118,11 +111,12 @@ def page(house: House, blocks: gr.Blocks, refresh: gr.Timer) -> None:
         return [dataclasses.asdict(row) for row in table(house)]
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    shown = [board, chosen, other, curves, sheet, log, empty, full, stop, go_on]
+    of_one = [curves, sheet, log, stop, go_on]
+    shown = [board, chosen, other, empty, full, *of_one]
     for moment in (refresh.tick, blocks.load):
         moment(look_again, chosen, shown, **private)
     board.click(click, None, chosen, **private)
-    chosen.change(choose, chosen, [curves, sheet, log, answer, stop, go_on, report], **private)
+    chosen.change(choose, chosen, [*of_one, answer, report], **private)
     for press, function in ((stop, stop_run), (go_on, continue_run)):
         press.click(function, chosen, answer, **private).then(look_again, chosen, shown, **private)
     for moment in (samples_tab.select, chosen.change):
