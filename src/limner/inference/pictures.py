@@ -12,7 +12,7 @@ from PIL import Image
 
 from limner.core import files
 from limner.core.grids import grid
-from limner.core.images import from_array
+from limner.core.images import PNG_LEVEL, from_array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Pictures:
 def save_png(picture: Image.Image, path: Path) -> Path:
     """Write a picture as PNG, whole or not at all; return the path."""
     with files.atomic(path) as temporary:
-        picture.save(temporary, "PNG")
+        picture.save(temporary, "PNG", compress_level=PNG_LEVEL)
     return path
 
 
