@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limner.nets.resample import ResizeConv
+
 Nets = dict[str, nn.Module]
 Step = Callable[[Tensor, Tensor], None]
+
+
+def plain(net: nn.Module) -> nn.Module:
+    """A copy that computes the same with PyTorch's own layers: pixels repeated first, then convolved."""
+    net = copy.deepcopy(net).to(memory_format=torch.contiguous_format)
+    for name, layer in list(net.named_modules()):
+        if isinstance(layer, ResizeConv):
+            conv = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding="same")
+            conv.weight, conv.bias = layer.weight, layer.bias
+            net.set_submodule(name, nn.Sequential(nn.Upsample(scale_factor=2), conv))
+    return net
 
 
 def dcgan(nets: Nets, latent: int, rate: float = 2e-4) -> Step:

@@ -50,7 +50,7 @@ class WGAN(Method):
         with torch.set_grad_enabled(g_acts):
             fake = G(z)
 
-        loss_d = loss.d(D(real), D(fake.detach()))
+        loss_d = loss.d(*D(torch.cat((real, fake.detach()))).chunk(2))  # no batch statistics: one pass for both
         scalars = {"loss/D": loss_d}
         if self.penalty:
             x_hat = between(real, fake)
