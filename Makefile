@@ -16,7 +16,7 @@ demo: $(READY)  ## train on real digits for about three minutes and make picture
 	$(BIN)/limner demo
 
 test: $(READY)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

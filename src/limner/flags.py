@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +19,11 @@ def count(text: str) -> int:
     """Read a whole number, where 200k is 200,000 and 1.5m is 1,500,000; ValueError for anything else."""
     factor = _THOUSANDS.get(text[-1:].lower(), 1)
     digits = text[:-1] if factor > 1 else text
-    value = float(digits.replace(",", "").replace("_", "")) * factor
-    if value != int(value):
+    try:
+        value = float(digits.replace(",", "").replace("_", "")) * factor
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():  # nor is any that is not finite
         raise ValueError(f"expected a whole number such as 200000 or 200k, found {text!r}")
     return int(value)
 

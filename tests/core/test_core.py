@@ -133,8 +133,8 @@ def test_registry_loads_lazily_and_names_the_nearest() -> None:
 def test_words_on_the_command_line() -> None:
     assert [count(text) for text in ("200k", "1.5m", "64", "1_000", "2,000")] == [200_000, 1_500_000, 64, 1000, 2000]
     assert size("64") == Size(64, 64) and size("64X96") == Size(64, 96) and str(size("64x96")) == "64x96"
-    for wrong in ("1.5", "abc", "", "k"):
-        with pytest.raises(ValueError, match=r"."):
+    for wrong in ("1.5", "abc", "", "k", "inf", "nan"):
+        with pytest.raises(ValueError, match="expected a whole number"):
             count(wrong)
     for wrong in ("0", "64x", "x64", "6.5", "-4"):
         with pytest.raises(ValueError, match="expected a size"):

@@ -151,6 +151,13 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.click("#runs tr.waits button[data-run=flowers-2]")  # it has no folder yet, and can be chosen all the same
     page.click("#stop:enabled")
     page.wait_for_selector("#answer >> text=flowers-2 no longer waits")
+    page.get_by_role("tab", name="Train").click()
+    page.fill("#name input, #name textarea", "flowers-3")
+    page.fill("#length input", "128")
+    page.press("#length input", "Enter")
+    page.click("#start")
+    page.wait_for_selector("#begun >> text=flowers-3")
+    page.get_by_role("tab", name="Runs").click()
     page.wait_for_selector("#runs tr.trains >> text=flowers-1")
     page.reload()  # the page closes and opens again in the middle
     page.get_by_role("tab", name="Runs").click()
@@ -166,7 +173,10 @@ def test_a_training_is_begun_seen_and_done(page: Any, server: Server) -> None:
     page.wait_for_selector("#runs tr.stopped >> text=flowers-1")
     page.wait_for_selector("#continue:enabled")
     assert run.model_file.is_file() and any(run.checkpoints.iterdir())
-    shutil.rmtree(run.folder)
+    page.wait_for_selector("#runs tr.done >> text=flowers-3")  # which waited, and began by itself
+    assert Run(server.runs / "flowers-3").read_config()["config"]["images"] == 128
+    for name in ("flowers-1", "flowers-3"):
+        shutil.rmtree(server.runs / name)
 
 
 def test_a_telephone_shows_it_whole(page: Any) -> None:

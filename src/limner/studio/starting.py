@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from limner import presets
+from limner import flags, presets
 from limner.commands.forecast import forecast
 from limner.core.config import TrainConfig
 from limner.core.contract import Spec
@@ -60,7 +60,13 @@ def page(house: House, blocks: gr.Blocks) -> None:
             about = gr.Markdown(_about("dcgan-digits"), elem_classes="soft")
             with gr.Row():
                 length = gr.Dropdown(
-                    list(LENGTHS), value=20_000, label="How long", elem_id="length", scale=3, min_width=250
+                    list(LENGTHS),
+                    value=20_000,
+                    label="How long: or a number of images, such as 50k",
+                    allow_custom_value=True,
+                    elem_id="length",
+                    scale=3,
+                    min_width=250,
                 )
                 size = gr.Number(
                     0, label="Pixels (0: as the recipe says)", precision=0, elem_id="size", scale=2, min_width=150
@@ -107,8 +113,8 @@ def page(house: House, blocks: gr.Blocks) -> None:
         return next(name for name in (f"{base[:50]}-{number}" for number in itertools.count(1)) if name not in taken)
 
     @said
-    def estimate(chosen: str | None, preset: str, size: float | None, length: int) -> str:
-        config = _config(house, chosen, preset, size, length)
+    def estimate(chosen: str | None, preset: str, size: float | None, length: int | str | None) -> str:
+        config = _config(house, chosen, preset, size, _images(length))
         seen = inspect(config.data)
         with house.computing:
             found = forecast(config, _spec(config, seen))
@@ -139,8 +145,9 @@ def page(house: House, blocks: gr.Blocks) -> None:
         begun = f"**{name}** begins, or waits for its turn: see the page Runs. The same in a terminal:"
         return f"{begun}\n\n```sh\n{shown}\n```"
 
-    def begin(data: str, preset: str, name: str, size: float | None, length: int) -> str:
-        return train(data, preset, name, size, length)
+    @said
+    def begin(data: str, preset: str, name: str, size: float | None, length: int | str | None) -> str:
+        return train(data, preset, name, size, _images(length))
 
     private: dict[str, Any] = {"api_visibility": "private"}
     blocks.load(lambda: gr.Dropdown(choices=sorted(_places(house))), None, data, show_progress="hidden", **private)
@@ -177,10 +184,18 @@ def _usual(choices: list[str]) -> str | None:
     return "digits" if "digits" in choices else next(iter(choices), None)
 
 
-def _config(house: House, chosen: str | None, preset: str, size: float | None, length: int) -> TrainConfig:
+def _images(length: int | str | None) -> int:
+    # one of the lengths that are offered, or what was typed in their place
+    try:
+        return flags.count(str(length or 0))
+    except ValueError as error:
+        raise UserError(f"how long: {error}") from error
+
+
+def _config(house: House, chosen: str | None, preset: str, size: float | None, images: int) -> TrainConfig:
     changes: dict[str, Any] = {"data": _place(house, chosen)}
     changes |= {"size": int(size)} if size else {}
-    changes |= {"images": int(length)} if length else {}
+    changes |= {"images": images} if images else {}
     return overlay(presets.get(preset), **changes)[0]
 
 
