@@ -21,6 +21,7 @@ from limner.data.source import Source
 from limner.prepare.untroubled import Untroubled
 
 ROWS = 100  # of a row group, which is what a reader of Parquet holds in memory
+AT_ONCE = 64  # rows of an HDF5 array that are written at once: it notes some kilobytes for each chunk of a write
 MARK = "limner"  # where a packed set keeps what was asked for
 
 Rows = Iterator[tuple[str, int | None, dict[str, Any]]]  # name, label, pictures by column
@@ -193,7 +194,10 @@ class Hdf5Format(Format):
                 if table.classes:
                     group["labels"][first:last] = facts["labels"]
                 for key in table.sources:
-                    group[_array(key)][first:last] = np.load(self._file(part, key), mmap_mode="r")
+                    rows = np.load(self._file(part, key), mmap_mode="r")
+                    for start in range(0, len(rows), AT_ONCE):
+                        some = rows[start : start + AT_ONCE]
+                        group[_array(key)][first + start : first + start + len(some)] = some
             first = last
             content.check()
 
