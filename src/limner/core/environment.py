@@ -42,3 +42,4 @@ def _keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in ((-3, 1 << 25), (-1, (1 << 31) - 1), (-2, 1 << 26)):  # mmap from, trim above, top pad
             mallopt(parameter, value)
+        mallopt(-8, 1)  # one arena: else every thread that has computed keeps as much for itself
