@@ -21,7 +21,7 @@ from limner.core import console, errors, rng
 from limner.core.config import KeepConfig, Size, TrainConfig, from_dict, to_dict
 from limner.core.errors import UserError
 from limner.core.registry import Registry
-from limner.flags import count, size
+from limner.core.words import count, size
 
 INTEGERS = st.integers(0, 2**63)
 

@@ -13,13 +13,14 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from limner import flags, presets
+from limner import presets
 from limner.commands.forecast import forecast
 from limner.core.config import TrainConfig
 from limner.core.contract import Spec
 from limner.core.errors import UserError
 from limner.core.files import LOCK
 from limner.core.runs import Run
+from limner.core.words import count
 from limner.data import SOURCES, catalog
 from limner.data.folder import SUFFIXES
 from limner.data.inspection import Inspection, advise, inspect
@@ -118,8 +119,8 @@ def page(house: House, blocks: gr.Blocks) -> None:
         seen = inspect(config.data)
         with house.computing:
             found = forecast(config, _spec(config, seen))
-        count = max(len(one.table) for one in seen.seen)
-        images = config.images or round((config.epochs or 1.0) * count)
+        pictures = max(len(one.table) for one in seen.seen)
+        images = config.images or round((config.epochs or 1.0) * pictures)
         need = f"about {memory.words(found.memory)}" if found.memory else "an unknown amount"
         seconds = images * found.seconds_per_image
         tight = "" if not found.memory or found.memory < found.free else " **That is more than there is.**"
@@ -187,7 +188,7 @@ def _usual(choices: list[str]) -> str | None:
 def _images(length: int | str | None) -> int:
     # one of the lengths that are offered, or what was typed in their place
     try:
-        return flags.count(str(length or 0))
+        return count(str(length or 0))
     except ValueError as error:
         raise UserError(f"how long: {error}") from error
 
