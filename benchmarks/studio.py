@@ -228,7 +228,7 @@ def main() -> None:
         f"""
 `limner studio` in a process of its own over two models with the weights that training begins with, `pix2pix` at {SIZE} px and
 `dcgan-digits`; visitors speak HTTP from another process on the same machine. Times over HTTP hold all: the queue, the
-network, PNG files written, the answer read. Min / median / max.
+network, PNG files written, the answer read; they are those of one session, as an open page has. Min / median / max.
 
 | what | found | aim | |
 | --- | --- | --- | --- |
