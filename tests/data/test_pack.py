@@ -24,6 +24,7 @@ from limner.core.config import Size
 from limner.core.errors import UserError
 from limner.data.pairs import open_pairs
 from limner.data.store import Store
+from limner.prepare import formats
 from limner.prepare import pack as module
 from limner.prepare.pack import Packed
 
@@ -55,6 +56,7 @@ def two_kinds(folder: Path, *names: str, count: int = 8, start: int = 0) -> Path
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PART", 5 * 36)
+    monkeypatch.setattr(formats, "AT_ONCE", 2)
 
 
 @pytest.mark.parametrize("out", OUTS)
