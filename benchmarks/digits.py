@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks import harness
 from benchmarks.judge import judge, keep_sheet
 from limner import api
-from limner.core.runs import Run
 
 EPOCHS = 10
 
@@ -17,7 +16,7 @@ def main() -> None:
     """Train, judge and write the result; LIMNER_DATA must say where data/mnist is."""
     mnist = Path(os.environ["LIMNER_DATA"]) / "data" / "mnist"
     run = Path(api.train("dcgan-digits", data=mnist, out="runs/mnist", epochs=float(EPOCHS)))
-    seconds = [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"][-1]
+    seconds = harness.seconds_of(run)
     harness.write(
         "digits",
         f"`dcgan-digits` after {EPOCHS} epochs of MNIST",

@@ -51,18 +51,18 @@ def row(name: str) -> str:
     run, pipeline = PLACE / name, load(PLACE / name)
     judged = limner.evaluate(run, data=str(PLACE / "sets" / "held"), features="inception", count=COUNT)
     found = {result.key: result for result in judged.results}
-    lines = list(Run(run).metrics())
-    seconds = [line["seconds"] for line in lines if line["kind"] == "log"][-1]
-    varied = Run(run).read_config()["resolved"]["augment"]["kind"]
-    count = Run(run).read_config()["resolved"]["data"]["count"]
+    resolved = Run(run).read_config()["resolved"]
     cells = [f"{found[key].value:.4g}" for key in ("kid", "fid", "precision", "recall")]
-    return f"| {count:,} | {varied} | {pipeline.info.images:,} | {seconds / 3600:.2f} | {' | '.join(cells)} |"
+    return (
+        f"| {resolved['data']['count']:,} | {resolved['augment']['kind']} | {pipeline.info.images:,} | "
+        f"{harness.seconds_of(run) / 3600:.2f} | {' | '.join(cells)} |"
+    )
 
 
 def main() -> None:
     """Train what is not trained yet, judge all that is, and write the result; LIMNER_DATA must say where the faces are."""
     prepare()
-    for name in os.environ["ONLY"].split(",") if os.environ.get("ONLY") else RUNS:
+    for name in harness.chosen(RUNS):
         data, length, augment = RUNS[name]
         settings = {"size": SIZE, "images": length, "augment": augment, "mirror": True, "batch": 32, "lr_end": 0.1}
         api.train("dcgan", data=PLACE / "sets" / data, out=PLACE / name, **settings)

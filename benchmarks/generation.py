@@ -14,7 +14,6 @@ import numpy as np
 import limner
 from benchmarks import harness
 from limner import api
-from limner.core.runs import Run
 from limner.inference import load
 from limner.metrics.digits import Digits
 
@@ -47,7 +46,7 @@ def row(preset: str, test: str) -> str:
     as_label = f"{np.mean(read == np.arange(COUNT) % len(classes)):.2%}" if labels else "-"
     judged = limner.evaluate(run, data=test, features="digits", count=COUNT)
     found = {result.key: result for result in judged.results}
-    seconds = [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"][-1]
+    seconds = harness.seconds_of(run)
     images = pipeline.info.images
     cells = [f"{found[key].value:.4g}" for key in ("fid", "kid", "precision", "recall")]
     return (
@@ -59,8 +58,7 @@ def row(preset: str, test: str) -> str:
 def main() -> None:
     """Train what is not trained yet, judge all that is, and write the result; LIMNER_DATA must say where MNIST is."""
     mnist = Path(os.environ["LIMNER_DATA"]) / "data" / "mnist"
-    wanted = os.environ["ONLY"].split(",") if os.environ.get("ONLY") else list(IMAGES)
-    for preset in wanted:
+    for preset in harness.chosen(IMAGES):
         size = {"size": 28} if preset in ("wgan-gp", "r3gan-tiny") else {}
         api.train(preset, data=mnist, out=folder(preset), images=IMAGES[preset], **size)
     there = [preset for preset in IMAGES if (folder(preset) / "model.safetensors").is_file()]

@@ -9,10 +9,12 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
+
+from limner.core.runs import Run
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -87,6 +89,16 @@ def machine() -> str:
         f"{model}, {os.cpu_count()} cores ({capability}), {torch.get_num_threads()} threads; "
         f"Python {platform.python_version()}, PyTorch {torch.__version__}"
     )
+
+
+def seconds_of(run: Path) -> float:
+    """How long a run has trained, by its own clock."""
+    return [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"][-1]
+
+
+def chosen(names: Iterable[str]) -> list[str]:
+    """Those that ONLY=one,two in the environment names; all, where it is not set."""
+    return os.environ["ONLY"].split(",") if os.environ.get("ONLY") else list(names)
 
 
 def write(name: str, title: str, body: str) -> Path:
