@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -26,32 +25,12 @@ from limner.report import compare_runs, write_comparison
 from limner.report.comparison import table
 from limner.report.plots import LINES, overlay
 from limner.report.standings import as_data
+from reading import Page
 
 HOSTILE = "<script>alert('1')</script> & \"$ [bold]"
 HOW = "inception 591ecfa4 pytorch-fid; real 1,000 of digits 9d8f3a2b train; fake 1,000 EMA seeds 0-999"
 
 Make = Callable[..., Path]
-
-
-class Page(HTMLParser):
-    """Collects tags and visible text."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(self.source)
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += f"{data} "
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +20,10 @@ from limner.core.runs import Run
 from limner.report import Neighbour, WorstPair, scores, story, write_evaluation, write_report
 from limner.report.evaluation import table
 from limner.report.plots import plot_groups, subtitle
+from reading import Page
 
 HOSTILE = "<script>alert('1')</script> & \"$ [bold]"
 LINE = "inception 591ecfa4 pytorch-fid; real 1,000 of digits 9d8f3a2b train; fake 1,000 EMA seeds 0-999"
-
-
-class Page(HTMLParser):
-    """Collects tags and visible text."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(self.source)
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += f"{data} "
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
 
 
 def result(key: str = "kid", **changes: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -11,27 +10,9 @@ from limner.core.errors import UserError
 from limner.core.grids import grid
 from limner.core.runs import Run
 from limner.report import page, refresh, story, write_report
+from reading import Page
 
 HOSTILE = "<script>alert('1')</script> & \"$"
-
-
-class Page(HTMLParser):
-    """Collects tags and visible text."""
-
-    def __init__(self, run):
-        super().__init__()
-        self.source = run.report_file.read_text(encoding="utf-8")
-        self.tags, self.text = [], ""
-        self.feed(self.source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += " ".join(data.split()) + " "
-
-    def all(self, name):
-        return [attributes for tag, attributes in self.tags if tag == name]
 
 
 def make_run(folder, sheets=8, lines=200, total=12_800, config=None):
@@ -69,7 +50,7 @@ def full(tmp_path_factory):
 
 
 def test_the_page_asks_for_nothing_from_outside(full):
-    seen = Page(full)
+    seen = Page(full.report_file)
     for _, attributes in seen.tags:
         for name in ("src", "srcset", "href", "xlink:href", "action", "data", "poster"):
             value = attributes.get(name, "#") or ""
@@ -80,7 +61,7 @@ def test_the_page_asks_for_nothing_from_outside(full):
 
 
 def test_every_picture_is_embedded_and_described(full):
-    pictures = Page(full).all("img")
+    pictures = Page(full.report_file).all("img")
     assert len(pictures) == 1 + 1 + 6  # last sheet, time-lapse, strip
     for picture in pictures:
         assert picture["alt"] and picture["src"].startswith("data:image/webp;base64,")
@@ -88,7 +69,7 @@ def test_every_picture_is_embedded_and_described(full):
 
 
 def test_the_page_tells_the_run(full):
-    text = Page(full).text
+    text = Page(full.report_file).text
     for words in (
         "dcgan", "Done", "12,800 images", "1 h 40 min", "1. discriminator has won", "at 6,400 images, 2 times",
         "Lower --lr-d.", "continued from 3,200 images", "settings.lr_d", "0.0002", "machine.threads",
@@ -98,14 +79,14 @@ def test_the_page_tells_the_run(full):
     ):  # fmt: skip
         assert words in text
     assert (full.folder / "timelapse.gif").is_file() and (full.folder / "timelapse.webp").is_file()
-    assert Page(full).source.count("<svg") == 2
+    assert Page(full.report_file).source.count("<svg") == 2
 
 
 def test_a_run_without_anything_has_words_instead(tmp_path):
     run = Run(tmp_path)
     run.write_config({"limner": "0.1.0", "config": {"preset": "dcgan", "data": "digits"}, "resolved": {}})
     refresh(run)
-    seen = Page(run)
+    seen = Page(run.report_file)
     assert not seen.all("img")
     for words in ("Not begun", "No samples yet", "at least two sample sheets", "Nothing has been logged yet"):
         assert words in seen.text
@@ -121,7 +102,7 @@ def test_names_and_values_are_escaped(tmp_path):
     say(run, kind="health", images=320, word=HOSTILE, advice=HOSTILE)
     say(run, kind="event", images=320, text=HOSTILE)
     write_report(run)
-    seen = Page(run)
+    seen = Page(run.report_file)
     assert not seen.all("script") and not seen.all("i")[1:]  # one i is the progress bar
     assert "<i>evil & 'co'" in seen.text
     assert seen.text.count(HOSTILE) > 6
@@ -134,16 +115,16 @@ def test_damaged_pieces_are_left_out(tmp_path):
     with run.metrics_file.open("a") as file:
         file.write('{"kind": "lo')
     write_report(run)
-    assert len(Page(run).all("img")) == 1 + 3
+    assert len(Page(run.report_file).all("img")) == 1 + 3
 
 
 def test_a_translator_is_shown_how_it_is_used(tmp_path):
     run = make_run(tmp_path / "my facades", 2, 5)
     content = json.loads(run.config_file.read_text())
-    assert "limner generate" in Page(_written(run)).text
+    assert "limner generate" in Page(_written(run).report_file).text
     content["resolved"]["data"]["channels_in"] = 3
     run.write_config(content)
-    text = Page(_written(run)).text
+    text = Page(_written(run).report_file).text
     assert "limner translate 'my facades' picture.png --out translated" in text
     assert "limner.translate('my facades', \"picture.png\")" in text
     assert "limner generate" not in text and ".generate(" not in text and "turn pictures into others" in text
@@ -156,7 +137,7 @@ def _written(run):
 
 def test_nothing_to_report_and_progress(tmp_path):
     write_report(make_run(tmp_path, 2, 50))
-    text = Page(Run(tmp_path)).text
+    text = Page(Run(tmp_path).report_file).text
     assert "Nothing to report" in text and "In progress" in text and "3,200 of 12,800 images" in text
 
 
@@ -164,11 +145,11 @@ def test_a_time_lapse_that_is_too_large_is_only_linked(tmp_path, monkeypatch):
     run = make_run(tmp_path, 8, 2000)  # noise, the worst of pictures
     refresh(run)
     assert run.report_file.stat().st_size < 3_000_000
-    animated = Page(run).all("img")[1]["src"]
+    animated = Page(run.report_file).all("img")[1]["src"]
     monkeypatch.setattr(page, "PICTURES", len(animated))
     write_report(run)
-    assert "too large for this page" in Page(run).text
-    assert len(Page(run).all("img")[1]["src"]) < len(animated) / 4
+    assert "too large for this page" in Page(run.report_file).text
+    assert len(Page(run.report_file).all("img")[1]["src"]) < len(animated) / 4
 
 
 def test_no_run_is_said_in_words(tmp_path):
