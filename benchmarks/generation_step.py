@@ -24,7 +24,7 @@ CASES = (
     ("acgan-digits", Spec(1, 28, 28, DIGITS), 25, lambda method: peer.acgan(method.nets, method.latent)),
     ("degan-digits", Spec(1, 28, 28), 25, lambda method: peer.degan(method.nets, method.latent)),
     ("wgan-gp", Spec(1, 28, 28), 51, lambda method: peer.wgan_gp(method.nets, method.latent)),
-    ("r3gan-tiny", Spec(1, 28, 28, DIGITS), 25, lambda method: peer.r3gan(method.nets, method.latent, 0.5)),
+    ("r3gan-tiny", Spec(1, 28, 28, DIGITS), 25, lambda method: peer.r3gan(method.nets, method.latent, 2.0)),
 )
 CHANGED = {
     "hr-dcgan-digits": {"gamma": 0.0},  # the plain loop has no R1 either
