@@ -10,8 +10,12 @@ from limner.presets.dcgan import MirrorSettings
 LARGEST = 512
 
 
-def mirror(settings: MirrorSettings, spec: Spec, norm: bool = True) -> tuple[Generator, Discriminator]:
+def mirror(
+    settings: MirrorSettings, spec: Spec, norm: bool = True, clusters: int = 0
+) -> tuple[Generator, Discriminator]:
     """Build both, for pictures of 1, 3 or 4 channels; `norm=False` leaves BatchNorm out of the discriminator.
+
+    The generator's noise has `settings.latent` numbers and `clusters` more, of which only the largest counts.
 
     Errors: UserError when height or width is no multiple of 4 or beyond 512 px, or when the layers do not fit them.
     """
@@ -35,7 +39,7 @@ def mirror(settings: MirrorSettings, spec: Spec, norm: bool = True) -> tuple[Gen
         if settings.d_widths or settings.d_strides:
             down = plan(settings.d_widths or up.widths, settings.d_strides or up.strides)
         return (
-            Generator(up, spec.channels, settings.latent, settings.activation, glasses),
+            Generator(up, spec.channels, settings.latent, settings.activation, glasses, clusters),
             Discriminator(down, spec.channels, settings.activation, glasses, norm),
         )
     except ValueError as error:

@@ -65,16 +65,23 @@ class Generator(nn.Module):
     """z (B, latent) -> project and reshape -> [BatchNorm, ReLU, ConvT] per rung -> tanh -> (B, channels, H, W).
 
     `glasses` n (HR-DCGAN, arXiv 1711.06491, section 3.1) are for a plan of pictures n times as high and wide: of what
-    the layers draw, the mean of every n x n pixels comes out.
+    the layers draw, the mean of every n x n pixels comes out. With `clusters` n, n more numbers of noise follow the
+    others, of which only the largest counts (ClusterGAN's discrete code, arXiv 1809.03627, section 3).
     """
 
     def __init__(
-        self, plan: Ladder, channels: int, latent: int, activation: Activation = "relu", glasses: int = 1
+        self,
+        plan: Ladder,
+        channels: int,
+        latent: int,
+        activation: Activation = "relu",
+        glasses: int = 1,
+        clusters: int = 0,
     ) -> None:
         super().__init__()
-        self.glasses = glasses
+        self.glasses, self.clusters = glasses, clusters
         self.base = (*plan.shapes[0], plan.widths[0])
-        self.project = nn.Linear(latent, math.prod(self.base), bias=False)
+        self.project = nn.Linear(latent + clusters, math.prod(self.base), bias=False)
         layers: list[nn.Module] = []
         for i, width in enumerate(plan.widths):
             last = i == len(plan.widths) - 1
@@ -87,7 +94,10 @@ class Generator(nn.Module):
         normal_init(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Turn noise (B, latent) into pictures (B, C, H, W) in [-1, 1]."""
+        """Turn noise (B, latent + clusters) into pictures (B, C, H, W) in [-1, 1]."""
+        if self.clusters:
+            free, cluster = z[:, : -self.clusters], z[:, -self.clusters :]
+            z = torch.cat((free, (cluster == cluster.amax(1, keepdim=True)).to(z.dtype)), 1)
         # Channels last in memory, as the fast convolutions want it: no copy between the product and the first layer.
         drawn = self.rungs(self.project(z).view(-1, *self.base).permute(0, 3, 1, 2))
         return F.avg_pool2d(drawn, self.glasses) if self.glasses > 1 else drawn
