@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from limner.core.contract import Method, Spec
-from limner.core.errors import UserError
 from limner.methods import build
 from limner.presets.dcgan import DCGANSettings
 
@@ -33,8 +32,3 @@ def test_the_other_numbers_count_as_ever(method: Method) -> None:
     z = torch.tensor([[0.5, -0.5, 0.1, 0.9, 0.2], [0.6, -0.5, 0.1, 0.9, 0.2]])
     one, two = method.infer(method.nets, {"z": z})
     assert (one - two).abs().max() > 1e-3 * one.abs().max()
-
-
-def test_fewer_than_none_are_refused() -> None:
-    with pytest.raises(UserError, match="--clusters -1"):
-        build("dcgan", DCGANSettings(clusters=-1), Spec(1, 8, 8))

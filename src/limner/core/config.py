@@ -14,7 +14,7 @@ from limner.core.errors import UserError, nearest
 
 MAY_BE_ZERO = {"seed", "ema", "workers", "beta1", "beta2", "evaluate_every", "rotate", "shift", "zoom", "colour"}
 MAY_BE_ZERO |= {"dense", "dropout", "feature_matching", "gamma", "identity", "nce_layers", "pool", "slope"}
-MAY_BE_ZERO |= {"hidden", "hold_out", "weight_decay"}
+MAY_BE_ZERO |= {"clusters", "hidden", "hold_out", "weight_decay"}
 BELOW_ONE = {"beta1", "beta2", "shift", "colour"}
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]

@@ -26,8 +26,6 @@ class DCGAN(Method):
     def __init__(self, settings: DCGANSettings, spec: Spec) -> None:
         if settings.update == "simultaneous" and (settings.d_per_g, settings.d_per_g_start or 1.0) != (1.0, 1.0):
             raise UserError("--update simultaneous trains D and G equally often: leave --d-per-g at 1, or alternate")
-        if settings.clusters < 0:
-            raise UserError(f"--clusters {settings.clusters}: expected a number of kinds of pictures; 0 is off")
         if min(settings.d_per_g, settings.d_per_g_start or 1.0) <= 0:
             raise UserError("--d-per-g is a ratio above 0, such as 2 (G every other step) or 0.5 (D every other step)")
         generator, judge = mirror(settings, spec, clusters=settings.clusters)

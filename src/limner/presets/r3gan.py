@@ -46,7 +46,7 @@ def r3gan_tiny() -> TrainConfig:
 
     Source: arXiv 2501.05441.
     """
-    # For short runs: many small steps, large ones, and a penalty that keeps D from knowing all fakes meanwhile. 40,000
-    # digits end at a distance of 2.0; with batches of 64, rates of 1e-3 and a gamma of 0.5 it took 106,000 to get there.
+    # For short runs: many steps, large ones, and a penalty that keeps D from knowing all fakes meanwhile. 40,000 digits
+    # end at a distance of 2.0; with batches of 64, rates of 1e-3 and a gamma of 0.5 it took 106,000 to get there.
     settings = R3GANSettings(filters=32, widest=128, patch=2, gamma=2.0, lr_g=2e-3, lr_d=2e-3)
     return TrainConfig("r3gan-tiny", "r3gan", settings, images=400_000, batch=16, ema=10_000)
