@@ -118,7 +118,7 @@ def test_parameter_counts() -> None:
     paper = build("dcgan", DCGANSettings(), Spec(3, 64, 64))
     assert _count(paper, "G") == 3_576_704 + 3
     assert _count(paper, "D") == 2_765_568 + 64 + 1
-    digits = dataclasses.replace(tiny.presets.get("dcgan-digits").settings, latent=100)
+    digits = dataclasses.replace(tiny.presets.get("dcgan-digits").settings, latent=100, clusters=0)
     report = build("dcgan", digits, Spec(1, 28, 28))
     assert _count(report, "G") == 100 * 6272 + 2 * 128 + 25 * 128 * 64 + 2 * 64 + 25 * 64 + 1
     assert _count(report, "D") == 25 * 64 + 64 + 25 * 64 * 128 + 2 * 128 + 6272 + 1
