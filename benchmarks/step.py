@@ -42,7 +42,7 @@ def main() -> None:
         ("64 px, batch 64, 3 channels", "dcgan", Spec(3, 64, 64), 64, peer.example_nets(), 25),
         ("28 px, batch 128, 1 channel", "dcgan-digits", Spec(1, 28, 28), 128, peer.digit_nets(), 61),
     ):
-        ours = training(preset, spec, batch, latent=100, gamma=0.0)
+        ours = training(preset, spec, batch, latent=100, clusters=0, gamma=0.0)  # as the peer
         plain = peer.plain_step(*nets)
         pixels = torch.randint(0, 256, (batch, spec.channels, spec.height, spec.width), dtype=torch.uint8)
         floats = pixels.float() / 127.5 - 1
