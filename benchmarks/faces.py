@@ -1,6 +1,7 @@
 """Faces at 64 px from 3,000 photographs, and what augmentation is worth where there are only 300 of them.
 
-Interrupted, it goes on when run again. ONLY=all,few,few-plain in the environment trains and judges some of the runs.
+Interrupted, it goes on when run again. ONLY=all,few,few-plain in the environment trains and judges some of the runs;
+the page keeps the rows of the others.
 """
 
 from __future__ import annotations
@@ -54,19 +55,22 @@ def row(name: str) -> str:
     resolved = Run(run).read_config()["resolved"]
     cells = [f"{found[key].value:.4g}" for key in ("kid", "fid", "precision", "recall")]
     return (
-        f"| {resolved['data']['count']:,} | {resolved['augment']['kind']} | {pipeline.info.images:,} | "
+        f"| `{name}` | {resolved['data']['count']:,} | {resolved['augment']['kind']} | {pipeline.info.images:,} | "
         f"{harness.seconds_of(run) / 3600:.2f} | {' | '.join(cells)} |"
     )
 
 
 def main() -> None:
-    """Train what is not trained yet, judge all that is, and write the result; LIMNER_DATA must say where the faces are."""
+    """Train and judge the runs that are asked for and write their rows; LIMNER_DATA must say where the faces are."""
     prepare()
+    judged = {}
     for name in harness.chosen(RUNS):
         data, length, augment = RUNS[name]
         settings = {"size": SIZE, "images": length, "augment": augment, "mirror": True, "batch": 32, "lr_end": 0.1}
         api.train("dcgan", data=PLACE / "sets" / data, out=PLACE / name, **settings)
-    rows = [row(name) for name in RUNS if (PLACE / name / "model.safetensors").is_file()]
+        judged[f"`{name}`"] = row(name)
+    rows = harness.kept("faces") | judged
+    rows = [rows[f"`{name}`"] for name in RUNS if f"`{name}`" in rows]
     harness.write(
         "faces",
         "Faces at 64 px",
@@ -76,8 +80,8 @@ others. KID x 10^3, Frechet distance, precision and recall: {COUNT:,} pictures a
 the Inception features of FID; with so few photographs compare the numbers of this table with each other, and with
 nothing else. "diff" is DiffAugment, "adaptive" ADA, as `--augment auto` chose.
 
-| photographs | varied | images | hours | KID | distance | precision | recall |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| run | photographs | varied | images | hours | KID | distance | precision | recall |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 """,
     )

@@ -101,6 +101,14 @@ def chosen(names: Iterable[str]) -> list[str]:
     return os.environ["ONLY"].split(",") if os.environ.get("ONLY") else list(names)
 
 
+def kept(name: str) -> dict[str, str]:
+    """The rows of a result's first table, by their first cell: what a later run on another day adds to."""
+    path = RESULTS / f"{name}.md"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = [line for line in lines if line.startswith("| ")][2:]
+    return {row.split("|")[1].strip(): row for row in rows}
+
+
 def write(name: str, title: str, body: str) -> Path:
     """Write a result as a page that says machine, date and command."""
     path = RESULTS / f"{name}.md"

@@ -45,8 +45,8 @@ def losses(method: R3GAN, images: int = 0, **batch: Tensor) -> dict[str, Tensor]
 
 
 def test_both_penalties_are_felt_and_fade() -> None:
-    """gamma / 2 of R1 and of R2, a tenth of it at the end; the gradient of each reaches D."""
-    free, held = start(gamma=0.0), start(gamma=8.0)
+    """gamma / 2 of R1 and of R2, --gamma-end of it at the end; the gradient of each reaches D."""
+    free, held, longer = start(gamma=0.0), start(gamma=8.0), start(gamma=8.0, gamma_end=0.5)
     torch.manual_seed(0)
     pictures = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
     seen = held.step({"image": pictures}, lambda **given: None, Clock(100))
@@ -55,11 +55,25 @@ def test_both_penalties_are_felt_and_fade() -> None:
     for images, weight in ((0, 4.0), (50, 4.0 * 0.55), (100, 0.4)):
         more = losses(held, images)["D"] - losses(free, images)["D"]
         torch.testing.assert_close(more, weight * both)
+    torch.testing.assert_close(losses(longer, 100)["D"] - losses(free, 100)["D"], 2.0 * both)
     kernel = held.nets["D"].from_picture[1].weight
     plain, penalised = (
         torch.autograd.grad(losses(m)["D"], m.nets["D"].from_picture[1].weight)[0] for m in (free, held)
     )
     assert kernel.shape == plain.shape and not torch.allclose(plain, penalised)
+
+
+def test_penalties_on_one_step_in_four_weigh_four_times_as_much() -> None:
+    """Over a cycle they come to what they are on every step, also from a state taken in its middle; 0 is refused."""
+    always, seldom = start(gamma=8.0), start(gamma=8.0, penalty_every=4)
+    free = losses(start(gamma=0.0))["D"]
+    shares = [(losses(seldom)["D"] - free) / (losses(always)["D"] - free) for _ in range(6)]
+    torch.testing.assert_close(torch.stack(shares), torch.tensor([4.0, 0.0, 0.0, 0.0, 4.0, 0.0]))
+    later = start(gamma=8.0, penalty_every=4)
+    later.turns.load_state_dict(seldom.turns.state_dict())
+    assert [bool(losses(later)["D"] != free) for _ in range(3)] == [False, False, True]
+    with pytest.raises(UserError, match="--penalty-every 0: 1 is every step"):
+        start(penalty_every=0)
 
 
 def test_the_generator_meets_other_pairs_than_the_discriminator() -> None:

@@ -16,13 +16,13 @@ from limner.core.errors import UserError
 from limner.core.schedule import Schedule
 from limner.losses.adversarial import accuracies, relativistic_d, relativistic_g
 from limner.losses.penalties import gradient_penalty, uncompiled
+from limner.methods.turns import Turns
 from limner.nets.r3gan import Discriminator, Generator, Plan, plan
 from limner.presets.r3gan import R3GANSettings
 
 LARGEST = 1024
 FULL = 32  # pixels: the resolution beyond which the paper halves the width at every doubling
 GAMMAS = ((32, 0.05), (64, 2.0), (256, 150.0))  # the paper's, for CIFAR-10 and for faces (table of settings)
-GAMMA_END = 0.1  # of gamma, at the end
 WIDEST, WIDEST_ON_CPU = 256, 128  # a quarter of the work, for machines that have a hundredth of the speed
 BETA1, BETA2 = 0.0, Schedule(0.9, 0.99, shape="cosine")
 
@@ -41,6 +41,8 @@ class R3GAN(Method):
             raise UserError(
                 f"an R3GAN makes pictures of up to {LARGEST} px, not {height}x{width}: take a smaller --size"
             )
+        if settings.penalty_every < 1:
+            raise UserError(f"--penalty-every {settings.penalty_every}: 1 is every step, 4 every fourth")
         beyond = max(0, math.ceil(math.log2(min(height, width) / FULL)))
         widest = settings.widest or WIDEST
         filters = settings.filters or max(1, widest >> beyond)
@@ -52,7 +54,7 @@ class R3GAN(Method):
         classes = len(spec.classes) if settings.labels else 0
         self.latent = settings.latent
         self.conditional = classes > 0
-        self.gamma = Schedule(gamma, gamma * GAMMA_END, shape="cosine")
+        self.gamma = Schedule(gamma, gamma * settings.gamma_end, shape="cosine")
         self.nets = {
             "G": Generator(shapes, spec.channels, settings.latent, classes),
             "D": Discriminator(shapes, spec.channels, classes),
@@ -61,7 +63,9 @@ class R3GAN(Method):
             name: ParamGroup((name,), Schedule(rate, rate * settings.lr_end, shape="cosine"), betas=(BETA1, BETA2))
             for name, rate in (("G", settings.lr_g), ("D", settings.lr_d))
         }
-        self.extras = {}
+        self.penalty_every = settings.penalty_every
+        self.turns = Turns(1 - 1 / self.penalty_every)  # the first step has them: it shows how much memory a step takes
+        self.extras = {"turns": self.turns}
         self.words = _words(settings, spec, shapes, gamma, classes)
 
     @classmethod
@@ -79,11 +83,18 @@ class R3GAN(Method):
 
         with torch.no_grad():
             fake = G(self._noise(real), label)
-        real, fake = real.detach().requires_grad_(), fake.requires_grad_()
-        with uncompiled():
+        scalars: dict[str, Tensor] = {}
+        penalty: Tensor | float = 0.0
+        if self.turns.take(1 / self.penalty_every)[0]:
+            real, fake = real.detach().requires_grad_(), fake.requires_grad_()
+            with uncompiled():
+                real_logit, fake_logit = D(real, label).float(), D(fake, label).float()
+            r1, r2 = gradient_penalty(real_logit, real), gradient_penalty(fake_logit, fake)
+            penalty = self.penalty_every * gamma / 2 * (r1 + r2)
+            scalars |= {"penalty/R1": r1.detach(), "penalty/R2": r2.detach()}
+        else:
             real_logit, fake_logit = D(real, label).float(), D(fake, label).float()
-        r1, r2 = gradient_penalty(real_logit, real), gradient_penalty(fake_logit, fake)
-        loss_d = relativistic_d(real_logit, fake_logit) + gamma / 2 * (r1 + r2)
+        loss_d = relativistic_d(real_logit, fake_logit) + penalty
         update(D=loss_d)
 
         # The paper gives G's step reals of its own. A step here has one batch, and to halve it would show D half of the
@@ -94,8 +105,8 @@ class R3GAN(Method):
             real_logit_g = D(batch["image"][order], label).float()
         loss_g = relativistic_g(D(G(self._noise(real), label), label).float(), real_logit_g)
         update(G=loss_g)
-        scalars = {"loss/D": loss_d.detach(), "loss/G": loss_g.detach(), "penalty/R1": r1.detach()}
-        return scalars | {"penalty/R2": r2.detach(), **accuracies(real_logit, fake_logit, None)}
+        scalars |= {"loss/D": loss_d.detach(), "loss/G": loss_g.detach()}
+        return scalars | accuracies(real_logit, fake_logit, None)
 
     def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
         """Turn noise "z" (B, latent), and "label" (B,) where classes were learned, into pictures in [-1, 1]."""
@@ -136,7 +147,8 @@ def _words(settings: R3GANSettings, spec: Spec, shapes: Plan, gamma: float, clas
             f"what the paper's own come to at {size}. If samples repeat, try --gamma {4 * gamma:.2g}; if they stay "
             f"blurred, {gamma / 4:.2g}"
         )
-    words.append(f"Gradient penalties of gamma {gamma:.2g}, falling to {gamma * GAMMA_END:.2g}: {why}.")
+    often = "" if settings.penalty_every == 1 else f" on one step in {settings.penalty_every}"
+    words.append(f"Gradient penalties of gamma {gamma:.2g}{often}, falling to {gamma * settings.gamma_end:.2g}: {why}.")
     if classes:
         words.append(f"It learns the {classes} classes of the data; --no-labels leaves them out.")
     return words

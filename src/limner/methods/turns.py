@@ -8,11 +8,12 @@ from typing import Any
 class Turns:
     """Decides at each step whether D and G are updated, for a ratio of D updates to G updates that may change.
 
-    The one that is due more often acts in every step; the other acts whenever its share adds up to a whole turn.
+    The one that is due more often acts in every step; the other acts whenever its share adds up to a whole turn. So
+    much of a turn is `owed` from the start: 0, or less than 1.
     """
 
-    def __init__(self) -> None:
-        self.owed = 0.0
+    def __init__(self, owed: float = 0.0) -> None:
+        self.owed = owed
 
     def take(self, d_per_g: float) -> tuple[bool, bool]:
         """Count one step at this ratio (> 0); return (D acts, G acts)."""
