@@ -38,9 +38,7 @@ class R3GAN(Method):
     def __init__(self, settings: R3GANSettings, spec: Spec) -> None:
         height, width = spec.height, spec.width
         if max(height, width) > LARGEST:
-            raise UserError(
-                f"an R3GAN makes pictures of up to {LARGEST} px, not {height}x{width}: take a smaller --size"
-            )
+            raise UserError(f"an R3GAN makes pictures of up to {LARGEST} px, not {height}x{width}: lower --size")
         if settings.penalty_every < 1:
             raise UserError(f"--penalty-every {settings.penalty_every}: 1 is every step, 4 every fourth")
         beyond = max(0, math.ceil(math.log2(min(height, width) / FULL)))
@@ -83,18 +81,16 @@ class R3GAN(Method):
 
         with torch.no_grad():
             fake = G(self._noise(real), label)
-        scalars: dict[str, Tensor] = {}
-        penalty: Tensor | float = 0.0
         if self.turns.take(1 / self.penalty_every)[0]:
             real, fake = real.detach().requires_grad_(), fake.requires_grad_()
             with uncompiled():
                 real_logit, fake_logit = D(real, label).float(), D(fake, label).float()
             r1, r2 = gradient_penalty(real_logit, real), gradient_penalty(fake_logit, fake)
-            penalty = self.penalty_every * gamma / 2 * (r1 + r2)
-            scalars |= {"penalty/R1": r1.detach(), "penalty/R2": r2.detach()}
+            loss_d = relativistic_d(real_logit, fake_logit) + self.penalty_every * gamma / 2 * (r1 + r2)
+            scalars = {"penalty/R1": r1.detach(), "penalty/R2": r2.detach()}
         else:
             real_logit, fake_logit = D(real, label).float(), D(fake, label).float()
-        loss_d = relativistic_d(real_logit, fake_logit) + penalty
+            loss_d, scalars = relativistic_d(real_logit, fake_logit), {}
         update(D=loss_d)
 
         # The paper gives G's step reals of its own. A step here has one batch, and to halve it would show D half of the
@@ -105,8 +101,8 @@ class R3GAN(Method):
             real_logit_g = D(batch["image"][order], label).float()
         loss_g = relativistic_g(D(G(self._noise(real), label), label).float(), real_logit_g)
         update(G=loss_g)
-        scalars |= {"loss/D": loss_d.detach(), "loss/G": loss_g.detach()}
-        return scalars | accuracies(real_logit, fake_logit, None)
+        scalars |= accuracies(real_logit, fake_logit, None)
+        return scalars | {"loss/D": loss_d.detach(), "loss/G": loss_g.detach()}
 
     def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
         """Turn noise "z" (B, latent), and "label" (B,) where classes were learned, into pictures in [-1, 1]."""
@@ -136,9 +132,8 @@ def _words(settings: R3GANSettings, spec: Spec, shapes: Plan, gamma: float, clas
         why = f"{settings.filters} at the largest resolution as --filters says, doubled inwards up to {widest}"
     else:
         why = f"{widest} up to {FULL} px and half beyond with every doubling, as in the paper"
-        why += (
-            " (a CPU's share; --widest 256 draws finer and takes four times as long)" if widest == WIDEST_ON_CPU else ""
-        )
+        if widest == WIDEST_ON_CPU:
+            why += " (a CPU's share; --widest 256 draws finer and takes four times as long)"
     words = [f"{', '.join(map(str, shapes.widths))} filters from {shapes.shape[0]}x{shapes.shape[1]} up: {why}."]
     if settings.gamma is not None:
         why = "as --gamma says"
