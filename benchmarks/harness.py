@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import os
 import platform
 import statistics
@@ -16,6 +17,7 @@ import torch
 
 from limner.core.runs import Run
 
+HELD = 10  # times as long as usual from one log line to the next: something else than training
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -92,8 +94,10 @@ def machine() -> str:
 
 
 def seconds_of(run: Path) -> float:
-    """How long a run has trained, by its own clock."""
-    return [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"][-1]
+    """How long a run has trained, by its own clock; time for which it was held (SIGSTOP) is left out."""
+    ends = [line["seconds"] for line in Run(run).metrics() if line["kind"] == "log"]
+    spans = [end - begin for begin, end in itertools.pairwise([0.0, *ends])]
+    return sum(span for span in spans if span < HELD * statistics.median(spans))
 
 
 def chosen(names: Iterable[str]) -> list[str]:
