@@ -69,8 +69,8 @@ def main() -> None:
         settings = {"size": SIZE, "images": length, "augment": augment, "mirror": True, "batch": 32, "lr_end": 0.1}
         api.train("dcgan", data=PLACE / "sets" / data, out=PLACE / name, **settings)
         judged[f"`{name}`"] = row(name)
-    rows = harness.kept("faces") | judged
-    rows = [rows[f"`{name}`"] for name in RUNS if f"`{name}`" in rows]
+    known = harness.kept("faces") | judged
+    rows = [known[f"`{name}`"] for name in RUNS if f"`{name}`" in known]
     harness.write(
         "faces",
         "Faces at 64 px",

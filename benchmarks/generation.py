@@ -64,8 +64,10 @@ def main() -> None:
         size = {"size": 28} if preset in ("wgan-gp", "r3gan-tiny") else {}
         api.train(preset, data=mnist, out=folder(preset), images=IMAGES[preset], **size)
         judged[f"`{preset}`"] = row(preset, str(mnist / "t10k-images-idx3-ubyte.gz"))
-    rows = harness.kept("generation") | judged
-    rows = [rows[f"`{preset}`"] for preset in IMAGES if f"`{preset}`" in rows]
+    known = harness.kept("generation") | judged
+    rows = [known[f"`{preset}`"] for preset in IMAGES if f"`{preset}`" in known]
+    missing = [f"`{preset}`" for preset in IMAGES if f"`{preset}`" not in known]
+    owed = f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
     harness.write(
         "generation",
         "Methods that make pictures from noise, on MNIST",
@@ -78,5 +80,5 @@ digit is what the classifier reads; "as its label" is how many of a conditional 
 | preset | images | hours | images/s | distance | KID | precision | recall | share of each digit | as its label | measured |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
-""",
+{owed}""",
     )
