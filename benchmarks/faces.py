@@ -56,7 +56,7 @@ def row(name: str) -> str:
     cells = [f"{found[key].value:.4g}" for key in ("kid", "fid", "precision", "recall")]
     return (
         f"| `{name}` | {resolved['data']['count']:,} | {resolved['augment']['kind']} | {pipeline.info.images:,} | "
-        f"{harness.seconds_of(run) / 3600:.2f} | {' | '.join(cells)} |"
+        f"{harness.seconds_of(run) / 3600:.2f} | {' | '.join(cells)} | {harness.measured()} |"
     )
 
 
@@ -80,8 +80,8 @@ others. KID x 10^3, Frechet distance, precision and recall: {COUNT:,} pictures a
 the Inception features of FID; with so few photographs compare the numbers of this table with each other, and with
 nothing else. "diff" is DiffAugment, "adaptive" ADA, as `--augment auto` chose.
 
-| run | photographs | varied | images | hours | KID | distance | precision | recall |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| run | photographs | varied | images | hours | KID | distance | precision | recall | measured |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 """,
     )

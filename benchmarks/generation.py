@@ -6,7 +6,6 @@ several terminals, and several days, can share the work: the page keeps the rows
 
 from __future__ import annotations
 
-import datetime
 import os
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def row(preset: str, test: str) -> str:
     cells = [f"{found[key].value:.4g}" for key in ("fid", "kid", "precision", "recall")]
     return (
         f"| `{preset}` | {images:,} | {seconds / 3600:.2f} | {images / seconds:,.0f} | {' | '.join(cells)} | "
-        f"{shares.min():.1%} to {shares.max():.1%} | {as_label} | {datetime.date.today().isoformat()} |"
+        f"{shares.min():.1%} to {shares.max():.1%} | {as_label} | {harness.measured()} |"
     )
 
 

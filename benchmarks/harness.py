@@ -79,18 +79,27 @@ def matrix_rate(size: int = 2048, rounds: int = 8) -> float:
     return 2 * size**3 / best
 
 
-def machine() -> str:
-    """What this machine is, in a line."""
+def processor() -> str:
+    """The model of this machine's processor and which of its instructions PyTorch uses."""
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.is_file():
         names = [line.split(":")[1].strip() for line in information.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{model} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def machine() -> str:
+    """What this machine is, in a line."""
     return (
-        f"{model}, {os.cpu_count()} cores ({capability}), {torch.get_num_threads()} threads; "
+        f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; "
         f"Python {platform.python_version()}, PyTorch {torch.__version__}"
     )
+
+
+def measured() -> str:
+    """When and on what a row is measured: rows of one page may come from several days and machines."""
+    return f"{datetime.date.today().isoformat()}, {processor()}"
 
 
 def seconds_of(run: Path) -> float:

@@ -12,6 +12,21 @@ from PIL import Image
 
 from limner.core.environment import prepare
 
+KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+def same_kernels() -> None:
+    """Use the kernels that nearly all x86 processors have, even where wider ones are at hand.
+
+    Kernels of another width add in another order, and GANs amplify it: within eight steps a golden curve is 2 % off.
+    """
+    information = Path("/proc/cpuinfo")
+    if information.is_file() and "avx512f" in information.read_text(encoding="utf-8"):
+        for name, value in KERNELS.items():
+            os.environ.setdefault(name, value)
+
+
+same_kernels()
 prepare()
 
 

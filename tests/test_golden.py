@@ -34,6 +34,6 @@ def test_first_losses_did_not_move(preset: str, pictures: Path, tmp_path: Path) 
     assert curves.keys() == expected.keys()
     assert len(lines) == STEPS
     for key, curve in curves.items():
-        # Processors add in different orders, and GANs amplify it: by 2 % within eight steps from AVX2 to AVX512.
-        for steps, share in ((2, 1e-3), (8, 3e-2), (STEPS, 5e-2)):
+        # Processors add in different orders, and GANs amplify it.
+        for steps, share in ((2, 1e-3), (8, 1e-2), (STEPS, 5e-2)):
             np.testing.assert_allclose(curve[:steps], expected[key][:steps], rtol=share, atol=share / 20, err_msg=key)

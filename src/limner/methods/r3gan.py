@@ -39,8 +39,6 @@ class R3GAN(Method):
         height, width = spec.height, spec.width
         if max(height, width) > LARGEST:
             raise UserError(f"an R3GAN makes pictures of up to {LARGEST} px, not {height}x{width}: lower --size")
-        if settings.penalty_every < 1:
-            raise UserError(f"--penalty-every {settings.penalty_every}: 1 is every step, 4 every fourth")
         beyond = max(0, math.ceil(math.log2(min(height, width) / FULL)))
         widest = settings.widest or WIDEST
         filters = settings.filters or max(1, widest >> beyond)
