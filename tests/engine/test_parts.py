@@ -68,6 +68,7 @@ def test_rate_follows_the_clock_and_health() -> None:
 def test_schedules() -> None:
     late = Schedule(2.0, 0.0, begin=0.5, shape="cosine")
     assert [late(p) for p in (0.0, 0.5, 0.75, 1.0, 2.0)] == [2.0, 2.0, pytest.approx(1.0), 0.0, 0.0]
+    assert [Schedule(1.0, 0.01, shape="geometric")(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.1, 0.01])
     assert constant(3.0)(0.4) == 3.0
 
 

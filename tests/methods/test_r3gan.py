@@ -45,8 +45,9 @@ def losses(method: R3GAN, images: int = 0, **batch: Tensor) -> dict[str, Tensor]
 
 
 def test_both_penalties_are_felt_and_fade() -> None:
-    """gamma / 2 of R1 and of R2, --gamma-end of it at the end; the gradient of each reaches D."""
+    """gamma / 2 of R1 and of R2, --gamma-end of it at the end, by --gamma-curve; the gradient of each reaches D."""
     free, held, longer = start(gamma=0.0), start(gamma=8.0), start(gamma=8.0, gamma_end=0.5)
+    steady = start(gamma=8.0, gamma_end=0.01, gamma_curve="geometric")
     torch.manual_seed(0)
     pictures = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
     seen = held.step({"image": pictures}, lambda **given: None, Clock(100))
@@ -56,6 +57,7 @@ def test_both_penalties_are_felt_and_fade() -> None:
         more = losses(held, images)["D"] - losses(free, images)["D"]
         torch.testing.assert_close(more, weight * both)
     torch.testing.assert_close(losses(longer, 100)["D"] - losses(free, 100)["D"], 2.0 * both)
+    torch.testing.assert_close(losses(steady, 50)["D"] - losses(free, 50)["D"], 0.4 * both)
     kernel = held.nets["D"].from_picture[1].weight
     plain, penalised = (
         torch.autograd.grad(losses(m)["D"], m.nets["D"].from_picture[1].weight)[0] for m in (free, held)

@@ -50,7 +50,7 @@ class R3GAN(Method):
         classes = len(spec.classes) if settings.labels else 0
         self.latent = settings.latent
         self.conditional = classes > 0
-        self.gamma = Schedule(gamma, gamma * settings.gamma_end, shape="cosine")
+        self.gamma = Schedule(gamma, gamma * settings.gamma_end, shape=settings.gamma_curve)
         self.nets = {
             "G": Generator(shapes, spec.channels, settings.latent, classes),
             "D": Discriminator(shapes, spec.channels, classes),

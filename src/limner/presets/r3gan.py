@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from limner.core.config import TrainConfig
 
@@ -25,6 +26,8 @@ class R3GANSettings:
     the resolution, 0.05 at 32 px, 2 at 64 px, 150 at 256 px"""
     gamma_end: float = 0.1
     """share of the penalties' weight that is left at the end"""
+    gamma_curve: Literal["cosine", "geometric"] = "cosine"
+    """how the weight falls: late and then fast, as in the paper, or by the same factor in equal times"""
     penalty_every: int = 1
     """the gradient penalties are on one step in so many and weigh so many times as much: with 4, digits took 0.6 of the
     time and were learned as well (lazy regularisation, arXiv 1912.04958, section 3.1)"""
@@ -60,9 +63,10 @@ def r3gan_tiny() -> TrainConfig:
         patch=2,
         gamma=1.0,
         gamma_end=0.01,
+        gamma_curve="geometric",
         penalty_every=4,
         lr_g=2e-3,
         lr_d=2e-3,
         lr_end=0.1,
     )
-    return TrainConfig("r3gan-tiny", "r3gan", settings, images=400_000, batch=16, ema=10_000)
+    return TrainConfig("r3gan-tiny", "r3gan", settings, images=400_000, batch=16, ema=20_000)
