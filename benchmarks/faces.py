@@ -20,6 +20,7 @@ from limner.inference import load
 
 SIZE, HELD, FEW = 64, 300, 300
 PLACE = Path("runs", "faces")
+SHEET = Path("docs", "images", "faces.png")
 COUNT = 2_000  # pictures of a model that are compared with the photographs held out
 ALL, SOME = 240_000, 40_000  # images seen: about two hours of one core, and a sixth of that
 RUNS = {  # the set, how long, how what D is shown is varied
@@ -69,6 +70,8 @@ def main() -> None:
         settings = {"size": SIZE, "images": length, "augment": augment, "mirror": True, "batch": 32, "lr_end": 0.1}
         api.train("dcgan", data=PLACE / "sets" / data, out=PLACE / name, **settings)
         judged[f"`{name}`"] = row(name)
+    if "`all`" in judged:
+        load(PLACE / "all").generate(count=32).grid().save(SHEET)
     known = harness.kept("faces") | judged
     rows = [known[f"`{name}`"] for name in RUNS if f"`{name}`" in known]
     harness.write(
