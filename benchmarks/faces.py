@@ -22,7 +22,7 @@ SIZE, HELD, FEW = 64, 300, 300
 PLACE = Path("runs", "faces")
 SHEET = Path("docs", "images", "faces.png")
 COUNT = 2_000  # pictures of a model that are compared with the photographs held out
-ALL, SOME = 240_000, 40_000  # images seen: about two hours of one core, and a sixth of that
+ALL, SOME = 240_000, 120_000  # images seen: about two hours of one core, and half of that
 RUNS = {  # the set, how long, how what D is shown is varied
     "all": ("all", ALL, "auto"),
     "few": ("few", SOME, "auto"),
