@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,15 @@ def same_kernels() -> None:
             os.environ.setdefault(name, value)
 
 
+def own_compiled_kernels() -> None:
+    """Keep what PyTorch compiles for these tests apart: its cache does not know wider kernels from those asked for."""
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:  # the workers of a parallel run have it from the first process
+        folder = os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="limner-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
 same_kernels()
+own_compiled_kernels()
 prepare()
 
 

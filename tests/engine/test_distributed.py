@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import tiny
-from engine import averaging, every_method
+from engine import averaging, every_method, leaving
 from limner.core.errors import UserError
 from limner.core.runs import Run
 from limner.engine.distributed import Ranks
@@ -46,6 +46,11 @@ def test_two_halves_average_to_the_whole(tmp_path: Path) -> None:
         torch.testing.assert_close(first[name], expected, rtol=1e-5, atol=1e-6)
     # or averaging would not be seen
     assert not all(torch.allclose(half[name], whole[name], rtol=1e-5, atol=1e-6) for name in whole)
+
+
+def test_nothing_of_the_group_outlives_it() -> None:
+    done = torchrun(leaving.__file__)
+    assert done.returncode == 0, done.stderr
 
 
 def test_same_command_on_two_processes(pictures: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import importlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -62,6 +63,9 @@ def ranks(device: str | None = None) -> Iterator[Ranks]:
     if on_gpu:
         torch.cuda.set_device(here.local_rank)
     if not dist.is_initialized():
+        # The defaults of this module's functions would keep the group for ever, were it imported later, as optimizers
+        # do: gloo's threads would then go on into Python's end, and one that still held a tensor would abort.
+        importlib.import_module("torch.distributed.nn.functional")
         dist.init_process_group("nccl" if on_gpu else "gloo")
         atexit.register(_leave)
     yield here
