@@ -20,13 +20,13 @@ from limner.inference import load
 
 SIZE, HELD, FEW = 64, 300, 300
 PLACE = Path("runs", "faces")
-SHEET = Path("docs", "images", "faces.png")
+SHEETS = Path("docs", "images")
 COUNT = 2_000  # pictures of a model that are compared with the photographs held out
 ALL, SOME = 240_000, 120_000  # images seen: about two hours of one core, and half of that
-RUNS = {  # the set, how long, how what D is shown is varied
-    "all": ("all", ALL, "auto"),
-    "few": ("few", SOME, "auto"),
-    "few-plain": ("few", SOME, "none"),
+RUNS = {  # the set, how long, how what D is shown is varied, pictures on the sheet for docs/
+    "all": ("all", ALL, "auto", 32),
+    "few": ("few", SOME, "auto", 16),
+    "few-plain": ("few", SOME, "none", 16),
 }
 
 
@@ -66,12 +66,11 @@ def main() -> None:
     prepare()
     judged = {}
     for name in harness.chosen(RUNS):
-        data, length, augment = RUNS[name]
+        data, length, augment, shown = RUNS[name]
         settings = {"size": SIZE, "images": length, "augment": augment, "mirror": True, "batch": 32, "lr_end": 0.1}
         api.train("dcgan", data=PLACE / "sets" / data, out=PLACE / name, **settings)
         judged[f"`{name}`"] = row(name)
-    if "`all`" in judged:
-        load(PLACE / "all").generate(count=32).grid().save(SHEET)
+        load(PLACE / name).generate(count=shown).grid(8).save(SHEETS / f"faces-{name}.png")
     known = harness.kept("faces") | judged
     rows = [known[f"`{name}`"] for name in RUNS if f"`{name}`" in known]
     harness.write(
