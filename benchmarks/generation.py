@@ -19,14 +19,17 @@ from limner.inference import load
 from limner.metrics.digits import Digits
 
 COUNT = 10_000
+SHEETS = Path("docs", "images")
+SHOWN = 40  # pictures on a preset's sheet, ten in a row: a class in each column where there are classes
 IMAGES = {  # as many as an hour of one core takes here, and 20 epochs at most
     "dcgan-digits": 600_000,
-    "hr-dcgan-digits": 220_000,
+    "hr-dcgan-digits": 500_000,
     "acgan-digits": 540_000,
     "degan-digits": 780_000,
     "wgan-gp": 960_000,
     "r3gan-tiny": 760_000,
 }
+PRECISIONS = {"hr-dcgan-digits": "bf16"}  # 1.6 times as fast on a processor that has it
 PLACES = {"dcgan-digits": "mnist"}  # whose run `python -m benchmarks digits` has made
 
 
@@ -36,7 +39,7 @@ def folder(preset: str) -> Path:
 
 
 def row(preset: str, test: str) -> str:
-    """Judge a run: one line of the table."""
+    """Judge a run, one line of the table, and draw its sheet."""
     run, pipeline = folder(preset), load(folder(preset))
     classes = pipeline.spec.classes
     labels = [classes[i % len(classes)] for i in range(COUNT)] if pipeline.method.conditional else None
@@ -52,6 +55,7 @@ def row(preset: str, test: str) -> str:
     curve = [line["metric/fid"] for line in Run(run).metrics() if line["kind"] == "evaluation"]
     cells = [f"{found[key].value:.4g}" for key in ("fid", "kid", "precision", "recall")]
     cells.insert(1, f"{curve[-1] / min(curve):.2f}")
+    pipeline.generate(count=SHOWN, labels=labels and labels[:SHOWN]).grid(10).save(SHEETS / f"digits-{preset}.png")
     return (
         f"| `{preset}` | {images:,} | {seconds / 3600:.2f} | {images / seconds:,.0f} | {' | '.join(cells)} | "
         f"{shares.min():.1%} to {shares.max():.1%} | {as_label} | {harness.measured()} |"
@@ -64,10 +68,16 @@ def main() -> None:
     judged = {}
     for preset in harness.chosen(IMAGES):
         size = {"size": 28} if preset in ("wgan-gp", "r3gan-tiny") else {}
-        api.train(preset, data=mnist, out=folder(preset), images=IMAGES[preset], **size)
+        precision = PRECISIONS.get(preset, "auto")
+        api.train(preset, data=mnist, out=folder(preset), images=IMAGES[preset], precision=precision, **size)
         judged[f"`{preset}`"] = row(preset, str(mnist / "t10k-images-idx3-ubyte.gz"))
     known = harness.kept("generation") | judged
     rows = [known[f"`{preset}`"] for preset in IMAGES if f"`{preset}`" in known]
+    sheets = [
+        f"`{preset}`:\n\n![{SHOWN} digits](../../{SHEETS.as_posix()}/digits-{preset}.png)\n"
+        for preset in IMAGES
+        if f"`{preset}`" in known
+    ]
     missing = [f"`{preset}`" for preset in IMAGES if f"`{preset}`" not in known]
     owed = f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
     harness.write(
@@ -85,7 +95,11 @@ pictures it reads as what was asked for.
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 
-What an hour allows differs: a picture costs `hr-dcgan-digits` three times the work that it costs `dcgan-digits`, and
-`wgan-gp`, with five critic steps and batches of 64 as in its paper, updates its generator a twentieth as often.
-{owed}""",
+What an hour allows differs: a picture costs `hr-dcgan-digits` three times the work that it costs `dcgan-digits`, so it
+alone was trained with `--precision bf16`, which this processor does 1.6 times as fast; and `wgan-gp`, with five critic
+steps and batches of 64 as in its paper, updates its generator a twentieth as often.
+{owed}
+Seeds 0 to {SHOWN - 1}, none left out:
+
+{chr(10).join(sheets)}""",
     )
