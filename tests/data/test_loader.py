@@ -77,6 +77,7 @@ def test_epochs_show_different_windows_and_mirrorings(store: Store) -> None:
     assert not torch.equal(first["image"].sum((1, 2, 3)).sort().values, second["image"].sum((1, 2, 3)).sort().values)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is but one core
 @pytest.mark.parametrize(("make", "workers"), [(make_folder, 2), (make_idx, 1)], ids=["file-2", "memory-1"])
 def test_workers_give_the_same_bytes_and_leave_the_random_numbers_alone(make, workers: int, tmp_path: Path) -> None:
     store = build(make(tmp_path / "set"), tmp_path / "cache", crop=1.5)
