@@ -120,4 +120,21 @@ def test_r1_is_felt(update: Any, activation: Any) -> None:
     assert slopes[1] < 0.5 * slopes[0]
 
 
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_r1_changes_in_the_second_half(update: Any) -> None:
+    """It weighs --gamma up to the middle of the run and goes evenly to --gamma-end of that at the end."""
+    settings = DCGANSettings(latent=8, filters=4, gamma=10.0, gamma_end=3.0, update=update)
+    method = build("dcgan", settings, Spec(1, 8, 8), seed=0)
+    real = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    found: list[float] = []
+    for images in (0, 50, 75, 100):
+        torch.manual_seed(0)
+        losses: dict[str, torch.Tensor] = {}
+        method.step({"image": real}, lambda given=losses, **asked: given.update(asked), Clock(100, images))
+        found.append(losses["D"].item())
+    start, middle, later, end = found
+    assert middle == start < later
+    assert end - start == pytest.approx(2 * (later - start), rel=1e-3)
+
+
 _CONVS = nn.Conv2d | nn.ConvTranspose2d

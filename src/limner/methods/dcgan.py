@@ -31,7 +31,8 @@ class DCGAN(Method):
         generator, judge = mirror(settings, spec, clusters=settings.clusters)
         betas = (settings.beta1, settings.beta2)
         self.latent = settings.latent + settings.clusters
-        self.loss, self.gamma = LOSSES[settings.loss], settings.gamma
+        self.loss = LOSSES[settings.loss]
+        self.gamma = Schedule(settings.gamma, settings.gamma * settings.gamma_end, begin=0.5)
         self.simultaneous = settings.update == "simultaneous"
         self.d_per_g = Schedule(settings.d_per_g_start or settings.d_per_g, settings.d_per_g, finish=0.5)
         self.turns = Turns()
@@ -52,14 +53,14 @@ class DCGAN(Method):
             fake = G(z)
 
         if self.simultaneous:
-            (real_logit, steepness), fake_logit = self._judge(real), D(fake)
+            (real_logit, steepness), fake_logit = self._judge(real, clock), D(fake)
             loss_d, loss_g = loss.d(real_logit, fake_logit) + steepness, loss.g(fake_logit, real_logit)
             update(D=loss_d, G=loss_g)
             return {"loss/D": loss_d, "loss/G": loss_g, **accuracies(real_logit, fake_logit, loss.border)}
 
         scalars: dict[str, Tensor] = {}
         if d_acts:
-            (real_logit, steepness), fake_logit = self._judge(real), D(fake.detach())
+            (real_logit, steepness), fake_logit = self._judge(real, clock), D(fake.detach())
             loss_d = loss.d(real_logit, fake_logit) + steepness
             update(D=loss_d)
             scalars |= {"loss/D": loss_d, **accuracies(real_logit, fake_logit, loss.border)}
@@ -69,14 +70,15 @@ class DCGAN(Method):
             scalars["loss/G"] = loss_g
         return scalars
 
-    def _judge(self, real: Tensor) -> tuple[Tensor, Tensor | float]:
+    def _judge(self, real: Tensor, clock: Clock) -> tuple[Tensor, Tensor | float]:
         # D's logits of reals, and R1
-        if not self.gamma:
+        gamma = self.gamma(clock.progress)
+        if not gamma:
             return self.nets["D"](real), 0.0
         shown = real.detach().requires_grad_()
         with uncompiled():
             logits = self.nets["D"](shown)
-        return logits, self.gamma / 2 * gradient_penalty(logits, shown)
+        return logits, gamma / 2 * gradient_penalty(logits, shown)
 
     def infer(self, nets: Mapping[str, nn.Module], inputs: Batch) -> Tensor:
         """Turn noise "z" (B, latent) into pictures (B, C, H, W) in [-1, 1]."""

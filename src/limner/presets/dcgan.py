@@ -45,6 +45,8 @@ class DCGANSettings(MirrorSettings):
     """adversarial loss"""
     gamma: float = 0.0
     """weight of R1, which keeps the discriminator from growing steep at real pictures (0: off)"""
+    gamma_end: float = 1.0
+    """R1's weight at the end, as a share of that at the start; it changes from the middle of the run on, as rates do"""
     update: Literal["alternating", "simultaneous"] = "alternating"
     """alternating: G learns against the D just updated; simultaneous: both from one forward pass"""
     d_per_g: float = 1.0
