@@ -50,6 +50,14 @@ def test_numbers_are_sorted_as_numbers_and_another_folders_table_is_left_alone(t
     assert Folder(other).classes == ()
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"label,pixel0,pixel1\n3,0,255\n"])
+def test_a_file_beside_the_folder_that_is_no_such_table_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    """Such as a table of digits, all pixels in it, which somebody called labels.csv."""
+    folder = fill(tmp_path / "set", "a/1.png", "b/2.png")
+    (tmp_path / "labels.csv").write_bytes(content)
+    assert Folder(folder).classes == ("a", "b")
+
+
 def test_a_train_split_may_have_a_table_of_its_own(tmp_path: Path) -> None:
     fill(tmp_path, "train/1.png", "train/2.png", "test/3.png")
     (tmp_path / "train" / "labels.csv").write_text("1.png,a\n2.png,b\n")

@@ -20,7 +20,8 @@ def find(folder: Path, root: Path, names: list[str]) -> tuple[np.ndarray, tuple[
     """Labels, int64 (N,), and classes of pictures by a labels.csv in `folder` or `root`, or beside them; None: none.
 
     The table has the columns "file" and "label", or two columns in this order. A file is called by its name, with or
-    without sub-folders and ending. A table beside the folder that speaks of none of its pictures is another folder's.
+    without sub-folders and ending. What lies beside the folder and is no such table, or speaks of none of its pictures,
+    is left alone.
     Errors: UserError for a table that gives one picture two labels, or leaves pictures out.
     """
     for place in dict.fromkeys((root, folder, folder.absolute().parent)):
@@ -33,7 +34,12 @@ def find(folder: Path, root: Path, names: list[str]) -> tuple[np.ndarray, tuple[
 
 
 def _look_up(path: Path, names: list[str], own: bool) -> tuple[np.ndarray, tuple[str, ...]] | None:
-    table = _Table(path)
+    try:
+        table = _Table(path)
+    except _NoTableError:
+        if own:
+            raise
+        return None
     rows = [table.row(name) for name in names]
     labels = [None if row is None else table.labels[row] for row in rows]
     owners: dict[str, str] = {}
@@ -51,6 +57,10 @@ def _look_up(path: Path, names: list[str], own: bool) -> tuple[np.ndarray, tuple
     values = np.array(labels)
     whole = all(value.removeprefix("-").isdecimal() for value in set(labels) if value)
     return number_classes(values.astype(np.int64) if whole else values)
+
+
+class _NoTableError(UserError):
+    """A file that is no table of pictures and labels at all."""
 
 
 class _Table:
@@ -89,16 +99,16 @@ class _Table:
         except OSError as error:
             raise UserError(f"{self.path} cannot be read: {error.strerror or error}.") from error
         except (UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"{self.path} is no table in UTF-8 ({error}).") from error
+            raise _NoTableError(f"{self.path} is no table in UTF-8 ({error}).") from error
         if not rows:
-            raise UserError(f"{self.path} is empty; expected rows of file,label.")
+            raise _NoTableError(f"{self.path} is empty; expected rows of file,label.")
         head = [word.strip().lower() for word in rows[0][1]]
         file = next((head.index(word) for word in FILES if word in head), None)
         label = next((head.index(word) for word in LABELS if word in head), None)
         header = file is not None or label is not None
         if file is None or label is None:
             if len(head) != 2:
-                raise UserError(f"{self.path}: expected the columns file,label and found {listing(rows[0][1])}.")
+                raise _NoTableError(f"{self.path}: expected the columns file,label and found {listing(rows[0][1])}.")
             file = file if file is not None else 0 if label is None else 1 - label
             label = 1 - file
         for number, row in rows[header:]:
