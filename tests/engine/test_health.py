@@ -101,9 +101,15 @@ def test_collapse_needs_variety_that_fell() -> None:
     pictures = real()
     assert not health.see_samples(pictures, 5_000)
     one = np.repeat(pictures[:1], 32, axis=0)
-    assert [finding.word for finding in health.see_samples(one, 5_000)] == ["generator collapsed"]
+    assert not health.see_samples(one, 5_000), "so a generator begins whose turn comes after an autoencoder's"
+    assert not health.see_samples(pictures, 5_000)
+    assert not health.see_samples(one, 5_000)
+    resumed = Health(real())
+    resumed.load_state_dict(health.state_dict())
+    for watcher in (health, resumed):
+        assert [finding.word for finding in watcher.see_samples(one, 5_000)] == ["generator collapsed"]
     fresh = Health(real())
-    assert not fresh.see_samples(one, 5_000), "samples that never had variety have not collapsed"
+    assert not [f for _ in range(9) for f in fresh.see_samples(one, 5_000)], "what never had variety has not collapsed"
 
 
 def test_flat_and_saturated_outputs() -> None:

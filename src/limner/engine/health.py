@@ -56,6 +56,7 @@ class Health:
     WON_ACCURACY = 0.97  # a run that gained nothing more stayed above it for 41 lines, a healthy one for 2
     WON_FOR = 20  # log lines in a row
     COLLAPSED_SHARE = 0.15  # of the variety of real pictures, after it was once twice that
+    COLLAPSED_FOR = 2  # sheets in a row: one is what a generator looks like whose turn comes after an autoencoder's
     FLAT = 0.02  # deviation within a picture, of a range of 2
     FLAT_FOR = 4  # sheets in a row, and not before FLAT_AFTER images: every run begins with flat grey ones
     FLAT_AFTER = 3_000
@@ -68,6 +69,7 @@ class Health:
         self.real_variety, _, self.real_saturation = _describe(real)
         self.won_for = 0
         self.flat_for = 0
+        self.fallen_for = 0
         self.overfit_for = 0
         self.best_variety = 0.0
         self.present: set[str] = set()
@@ -86,9 +88,11 @@ class Health:
         self.best_variety = max(self.best_variety, share)
         self.flat_for = self.flat_for + 1 if flatness < self.FLAT else 0
         constant = self.flat_for >= self.FLAT_FOR and images >= self.FLAT_AFTER
-        fell = share < self.COLLAPSED_SHARE and self.best_variety > 2 * self.COLLAPSED_SHARE
+        fallen = share < self.COLLAPSED_SHARE and self.best_variety > 2 * self.COLLAPSED_SHARE
+        self.fallen_for = self.fallen_for + 1 if fallen else 0
+        collapsed = self.fallen_for >= self.COLLAPSED_FOR and not constant
         saturated = saturation > max(self.SATURATED_BEYOND, self.real_saturation + 0.02)
-        return self._changes({CONSTANT: constant, COLLAPSED: fell and not constant, SATURATED: saturated})
+        return self._changes({CONSTANT: constant, COLLAPSED: collapsed, SATURATED: saturated})
 
     def see_gap(self, gap: float) -> list[Finding]:
         """Look at how much worse D takes held-out pictures: 0 no worse, 1 for fakes; return what is newly wrong."""
@@ -97,13 +101,15 @@ class Health:
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers."""
-        counts = {"won_for": self.won_for, "flat_for": self.flat_for, "overfit_for": self.overfit_for}
-        return {**counts, "best_variety": self.best_variety, "present": sorted(self.present)}
+        counts = ("won_for", "flat_for", "fallen_for", "overfit_for")
+        memory = {name: getattr(self, name) for name in counts}
+        return {**memory, "best_variety": self.best_variety, "present": sorted(self.present)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.won_for, self.flat_for = state["won_for"], state["flat_for"]
-        self.overfit_for = state.get("overfit_for", 0)  # absent from the first checkpoints
+        self.fallen_for = state.get("fallen_for", 0)  # like the next, absent from the first checkpoints
+        self.overfit_for = state.get("overfit_for", 0)
         self.best_variety = state["best_variety"]
         self.present = set(state["present"])
 
