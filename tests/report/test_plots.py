@@ -106,3 +106,13 @@ def test_more_than_two_losses_are_parted_by_the_side_that_they_train():
     assert list(plots) == ["Losses of the discriminators", "Losses of the generators"]
     assert ">D A<" in plots["Losses of the discriminators"] and ">D A<" not in plots["Losses of the generators"]
     assert all(f">{key.replace('_', ' ')}<" in plots["Losses of the generators"] for key in keys[:5])
+
+
+def test_an_autoencoders_losses_have_a_plot_of_their_own():
+    """They are a hundred times those of the generator, which would look like nothing beside them."""
+    keys = ("VAE_reconstruction", "VAE_divergence", "D", "G", "hidden")
+    plots = plot_groups([log(i, **{f"loss/{key}": 1.0 + i for key in keys}) for i in range(3)])
+    assert list(plots) == ["Losses of the discriminators", "Losses of the generators", "Losses of the autoencoder"]
+    assert ">VAE divergence<" in plots["Losses of the autoencoder"] and ">hidden<" in plots["Losses of the generators"]
+    short = [log(i * 1000, **{"loss/VAE": 1.0} if i < 3 else {"loss/D": 1.0, "loss/G": 1.0}) for i in range(11)]
+    assert all(">10k<" in plot for plot in plot_groups(short).values()), "one that ends early has the axis of the others"

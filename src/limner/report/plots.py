@@ -33,6 +33,7 @@ GROUPS = {
     "loss": "Losses",
     "loss of D": "Losses of the discriminators",
     "loss of G": "Losses of the generators",
+    "loss of VAE": "Losses of the autoencoder",
     "accuracy": "Accuracies",
     "penalty": "Gradient penalties",
     "opinion": "What the discriminator holds of pictures",
@@ -66,22 +67,24 @@ def plot_groups(lines: Iterable[Mapping[str, Any]], until: int = 0) -> dict[str,
 
     Keys are grouped by what stands before the slash ("loss/D"), and more than two losses by the side that they train;
     each "metric/..." has a plot of its own, the best-known first. What is no finite number is a gap; health findings
-    become faint upright lines, numbered in the order in which each was first said. The axis reaches at least to
-    `until` images. No lines give an empty dict.
+    become faint upright lines, numbered in the order in which each was first said. The axes of all reach to the last
+    image, and at least to `until`. No lines give an empty dict.
     """
     lines = list(lines)
     marks = _marks(lines)
     groups: dict[str, dict[str, Curve]] = {}
     known = list(NAMES)  # first and in this order, so that D has the same colour in every plot
     curves = read_curves(lines)
+    until = max([until, *(int(x[-1]) for x, _ in curves.values())])
     for key in sorted(curves, key=lambda key: [*known, key.rpartition("/")[2]].index(key.rpartition("/")[2])):
         prefix, _, name = key.partition("/")
         group = key if prefix == "metric" else prefix
         groups.setdefault(group, {})[name or prefix] = curves[key]
     if len(groups.get("loss", {})) > FEW_LOSSES:
         for name, curve in groups.pop("loss").items():
-            side = "loss of D" if name.partition("_")[0] == "D" else "loss of G"
-            groups.setdefault(side, {})[name] = curve
+            of = name.partition("_")[0]
+            side = of if f"loss of {of}" in GROUPS else "G"
+            groups.setdefault(f"loss of {side}", {})[name] = curve
     order = [*(key for key in GROUPS if key in groups), *(key for key in groups if key not in GROUPS)]
     order = [key for key in order if not key.startswith("metric/")] + scores.in_order(
         key for key in order if key.startswith("metric/")
