@@ -53,6 +53,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "acgan-digits": ("acgan-digits", {**FAST, "steps": 120, "widths": (32, 32, 16), "d_widths": (64, 32, 16)}),
     "wgan": ("wgan", {**CRITIC, "clip": 0.05}),
     "wgan-gp": ("wgan-gp", CRITIC),
+    "wgan-gp-digits": ("wgan-gp-digits", {**CRITIC, "widths": (32, 16), "lr_g": 1e-3, "lr_d": 3e-3}),
     "degan": ("degan", {**CODES, "filters": 16, "vae_filters": 16}),
     "degan-digits": ("degan-digits", {**CODES, "widths": (32, 16), "vae_dense": (64, 32)}),
     "r3gan": ("r3gan", {**PAIRS, "widest": 8}),

@@ -24,6 +24,7 @@ PRESETS = Registry(
         "acgan-digits": "limner.presets.acgan:acgan_digits",
         "wgan": "limner.presets.wgan:wgan",
         "wgan-gp": "limner.presets.wgan:wgan_gp",
+        "wgan-gp-digits": "limner.presets.wgan:wgan_gp_digits",
         "degan": "limner.presets.degan:degan",
         "degan-digits": "limner.presets.degan:degan_digits",
         "r3gan": "limner.presets.r3gan:r3gan",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from limner.core.config import TrainConfig
+from limner.core.config import Size, TrainConfig
 from limner.presets.dcgan import MirrorSettings
 
 
@@ -50,3 +50,14 @@ def wgan_gp() -> TrainConfig:
     Source: arXiv 1704.00028.
     """
     return TrainConfig("wgan-gp", "wgan", WGANSettings(), images=2_000_000, batch=64, ema=10_000)
+
+
+def wgan_gp_digits() -> TrainConfig:
+    """Digits of 28 px by the Wasserstein distance with a gradient penalty, on two CPU cores.
+
+    The layers are those of `dcgan-digits`. The paper's five steps of the critic for one of the generator leave 3,000
+    of the generator in an hour; here they take turns.
+    Source: arXiv 1704.00028; turns at large rates, arXiv 1706.08500.
+    """
+    settings = WGANSettings(latent=16, widths=(128, 64), kernel=5, critic_steps=1, lr_g=2e-3, lr_d=2e-3, lr_end=0.1)
+    return TrainConfig("wgan-gp-digits", "wgan", settings, size=Size(28, 28), epochs=20.0, batch=32, ema=20_000)
