@@ -28,6 +28,7 @@ R3GAN = {"gamma": 2.0, "gamma_end": 0.1}  # the paper's for faces of this size
 RUNS = {  # preset, set, how long, how what D is shown is varied, pictures on the sheet for docs/, what else is set
     "r3gan": ("r3gan-tiny", "all", ALL, "auto", 32, R3GAN),
     "all": ("dcgan", "all", ALL, "auto", 32, DCGAN),
+    "few-r3gan": ("r3gan-tiny", "few", SOME, "auto", 16, R3GAN),
     "few": ("dcgan", "few", SOME, "auto", 16, DCGAN),
     "few-plain": ("dcgan", "few", SOME, "none", 16, DCGAN),
 }
