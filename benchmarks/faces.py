@@ -75,8 +75,15 @@ def main() -> None:
         api.train(preset, data=PLACE / "sets" / data, out=PLACE / name, **settings)
         judged[f"`{name}`"] = row(name)
         load(PLACE / name).generate(count=shown).grid(8).save(SHEETS / f"faces-{name}.png")
+    page(judged)
+
+
+def page(judged: dict[str, str]) -> None:
+    """Write what was judged, in place of or beside the rows of other days."""
     known = harness.kept("faces") | judged
-    rows = [known[f"`{name}`"] for name in RUNS if f"`{name}`" in known]
+    names = [name for name in RUNS if f"`{name}`" in known]
+    rows = [known[f"`{name}`"] for name in names]
+    sheets = [f"`{name}`:\n\n![Faces](../../{SHEETS.as_posix()}/faces-{name}.png)\n" for name in names]
     harness.write(
         "faces",
         "Faces at 64 px",
@@ -84,10 +91,14 @@ def main() -> None:
 Learned from aligned crops of the photographs (`limner prepare faces --size {SIZE}`), mirrored half of the time, on one core beside
 others; `r3gan-tiny` with its paper's gamma for faces of this size, 2 falling to 0.2. KID x 10^3, Frechet distance,
 precision and recall: {COUNT:,} pictures against {HELD} photographs that no run has seen, on the Inception features of
-FID; with so few photographs compare the numbers of this table with each other, and with nothing else. "diff" is DiffAugment, "adaptive" ADA, as `--augment auto` chose.
+FID; with so few photographs compare the numbers of this table with each other, and with nothing else. "diff" is
+DiffAugment, "adaptive" ADA, as `--augment auto` chose.
 
 | run | preset | photographs | varied | images | hours | KID | distance | precision | recall | measured |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
-""",
+
+The first seeds of each, none left out:
+
+{chr(10).join(sheets)}""",
     )
