@@ -115,4 +115,4 @@ def test_an_autoencoders_losses_have_a_plot_of_their_own():
     assert list(plots) == ["Losses of the discriminators", "Losses of the generators", "Losses of the autoencoder"]
     assert ">VAE divergence<" in plots["Losses of the autoencoder"] and ">hidden<" in plots["Losses of the generators"]
     short = [log(i * 1000, **{"loss/VAE": 1.0} if i < 3 else {"loss/D": 1.0, "loss/G": 1.0}) for i in range(11)]
-    assert all(">10k<" in plot for plot in plot_groups(short).values()), "one that ends early has the axis of the others"
+    assert all(">10k<" in plot for plot in plot_groups(short).values()), "one that ends early has the same axis"
